@@ -1,0 +1,183 @@
+#include "cli/run.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <iostream>
+#include <new>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/text.h"
+#include "cli/help.h"
+
+namespace mt::cli {
+
+namespace {
+
+constexpr int kFailed = 1, kUsage = 2;
+
+extern "C" void on_signal(int signal) {
+  // The second signal of a kind does not wait for a safe point.
+  if (requested_interrupt() == signal) {
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);
+  }
+  request_interrupt(signal);
+}
+
+void install_signals() {
+  struct sigaction action{};
+  action.sa_handler = on_signal;
+  sigemptyset(&action.sa_mask);  // no SA_RESTART: a blocking read returns and sees the request
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
+    struct sigaction old{};
+    ::sigaction(signal, nullptr, &old);
+    if (old.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);  // nohup stays nohup
+  }
+  // Written past a file-size limit: an error of the write call, with a message, instead of a silent death.
+  ::signal(SIGXFSZ, SIG_IGN);
+}
+
+// A closed standard descriptor would be handed to the next file that is opened, and messages would land in it.
+void open_missing_descriptors() {
+  for (int descriptor = 0; descriptor <= 2; ++descriptor) {
+    if (::fcntl(descriptor, F_GETFD) != -1 || errno != EBADF) continue;
+    // Opened the wrong way round on purpose: reading or writing it then fails and is reported.
+    const int opened = ::open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY);
+    if (opened != descriptor && opened >= 0) ::close(opened);
+  }
+}
+
+[[noreturn]] void die_of(int signal) {
+  struct sigaction action{};
+  action.sa_handler = SIG_DFL;
+  sigemptyset(&action.sa_mask);
+  ::sigaction(signal, &action, nullptr);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
+  ::raise(signal);
+  ::_exit(128 + signal);
+}
+
+void complain(const std::string& program, const std::string& message) {
+  const std::string line = program + ": " + message + "\n";
+  // Straight to the descriptor: nothing can be done when even this fails.
+  [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+// Flushes standard output; throws when a byte was lost.
+void flush_stdout() {
+  std::cout.flush();
+  errno = 0;
+  const bool failed = std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout;
+  if (!failed) return;
+  throw system_error("standard output", "write", errno == 0 ? EIO : errno);
+}
+
+// The messages of the parsing library, in our form.
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
+  std::string text = error.what();
+  for (char& c : text) {
+    if (c == '\n') c = ' ';
+  }
+  std::string first = printable(trimmed(text));
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    // Names the first unknown word and the nearest option.
+    for (const std::string& word : app.remaining()) {
+      if (word.empty() || word[0] != '-' || word == "-") {
+        first = "unexpected argument: " + printable(word);
+        continue;
+      }
+      std::vector<std::string> names;
+      for (const CLI::Option* option : app.get_options()) {
+        for (const std::string& name : option->get_lnames()) {
+          if (!option->get_group().empty()) names.push_back("--" + name);
+        }
+      }
+      const std::string given = word.substr(0, word.find('='));
+      const std::string near = nearest(given, names);
+      first = "unknown option " + printable(given);
+      if (!near.empty()) first += " (did you mean " + near + "?)";
+      break;
+    }
+  }
+  return first;
+}
+
+int act(const About& about, int argc, char** argv, const std::function<Action(CLI::App&)>& describe) {
+  CLI::App app(about.purpose, about.name);
+  app.set_help_flag();
+  app.option_defaults()->group("Options");
+  bool help = false, version = false;
+  std::string help_form;
+  const Action action = describe(app);
+  app.add_flag("-h,--help", help, "Show this help")->group("Other");
+  app.add_flag("--version", version, "Show version, libraries and instruction set")->group("Other");
+  app.add_option("--help-as", help_form, "")->group("");
+
+  // These answer whatever else is on the line, also when required arguments are missing.
+  for (int i = 1; i < argc && std::strcmp(argv[i], "--") != 0; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--help" || word == "-h") {
+      std::cout << help_text(about, app);
+      return 0;
+    }
+    if (word == "--version") {
+      std::cout << version_text(about.name);
+      return 0;
+    }
+    if (word == "--help-as" && i + 1 < argc) {
+      std::cout << help_as(about, app, argv[i + 1]);
+      return 0;
+    }
+  }
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    complain(about.name, usage_message(app, error));
+    complain(about.name, fmt::format("usage: {} {} (--help lists the options)", about.name, about.usage));
+    return kUsage;
+  }
+  return static_cast<int>(action());
+}
+
+}  // namespace
+
+int run(const About& about, int argc, char** argv, const std::function<Action(CLI::App&)>& describe) {
+  open_missing_descriptors();
+  install_signals();
+  int status = kFailed;
+  try {
+    status = act(about, argc, argv, describe);
+    flush_stdout();
+  } catch (const Interrupted& stop) {
+    die_of(stop.signal());
+  } catch (const UsageError& error) {
+    complain(about.name, error.what());
+    complain(about.name, fmt::format("usage: {} {} (--help lists the options)", about.name, about.usage));
+    status = kUsage;
+  } catch (const Error& error) {
+    complain(about.name, error.what());
+  } catch (const std::bad_alloc&) {
+    complain(about.name, "not enough memory (try a smaller --budget or fewer --threads)");
+  } catch (const std::exception& error) {
+    complain(about.name, fmt::format("internal error: {} (please report it)", printable(error.what())));
+  }
+  if (const int signal = requested_interrupt(); signal != 0 && status == kFailed) die_of(signal);
+  std::fflush(stdout);
+  return status;
+}
+
+}  // namespace mt::cli

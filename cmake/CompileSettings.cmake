@@ -1,0 +1,20 @@
+# Warnings, hardening and sanitizers, the same for every target of ours.
+add_library(mt_settings INTERFACE)
+target_compile_options(mt_settings INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wsign-compare -Wnon-virtual-dtor -Woverloaded-virtual
+  -fstack-protector-strong)
+if(MT_WERROR)
+  target_compile_options(mt_settings INTERFACE -Werror)
+endif()
+# Checked containers cost little outside the kernels, which work on raw pointers.
+target_compile_definitions(mt_settings INTERFACE _GLIBCXX_ASSERTIONS)
+if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT MT_SANITIZE)
+  target_compile_definitions(mt_settings INTERFACE _FORTIFY_SOURCE=2)
+endif()
+# Products and sums keep the order in which they are written, so that every machine of one kind gives the same bytes.
+target_compile_options(mt_settings INTERFACE -ffp-contract=off)
+target_link_options(mt_settings INTERFACE -Wl,-z,relro,-z,now)
+if(MT_SANITIZE)
+  target_compile_options(mt_settings INTERFACE -fsanitize=${MT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(mt_settings INTERFACE -fsanitize=${MT_SANITIZE})
+endif()

@@ -1,0 +1,186 @@
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/text.h"
+
+namespace mt {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+class Descriptor {
+ public:
+  Descriptor(const fs::path& path, int flags, std::string_view verb, mode_t mode = 0)
+      : id_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {
+    if (id_ < 0) throw system_error(path.string(), verb, errno);
+  }
+  ~Descriptor() { ::close(id_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return id_; }
+
+ private:
+  int id_;
+};
+
+std::vector<std::byte> read_descriptor(int descriptor, std::string_view where, std::uint64_t limit) {
+  std::vector<std::byte> bytes;
+  struct stat status{};
+  if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    if (size > limit) {
+      throw Error(where, fmt::format("is {} large, the limit is {}", human_bytes(size), human_bytes(limit)));
+    }
+    bytes.reserve(size + 1);
+  }
+  for (;;) {
+    throw_if_interrupted();
+    const std::size_t old = bytes.size();
+    const std::size_t step = std::min<std::uint64_t>(std::max<std::size_t>(std::size_t{1} << 16, bytes.capacity() - old),
+                                                     limit + 1 - old);
+    bytes.resize(old + step);
+    const ssize_t got = ::read(descriptor, bytes.data() + old, step);
+    if (got < 0 && errno != EINTR) throw system_error(where, "read", errno);
+    bytes.resize(old + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got == 0) return bytes;
+    if (bytes.size() > limit) throw Error(where, fmt::format("is larger than {}", human_bytes(limit)));
+  }
+}
+
+void sync_path(const fs::path& path, int flags) {
+  const Descriptor file(path, flags, "open");
+  // Some file systems refuse to sync directories; the rename itself is still atomic there.
+  if (::fsync(file.get()) != 0 && errno != EINVAL && errno != EROFS) throw system_error(path.string(), "sync", errno);
+}
+
+fs::path parent_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+
+fs::path resolved(const fs::path& target) {
+  std::error_code error;
+  fs::path path = target;
+  for (int depth = 0; depth < 40 && fs::is_symlink(fs::symlink_status(path, error)); ++depth) {
+    const fs::path link = fs::read_symlink(path, error);
+    if (error) break;
+    path = link.is_absolute() ? link : parent_of(path) / link;
+  }
+  return path;
+}
+
+}  // namespace
+
+std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
+  const Descriptor file(path, O_RDONLY | O_NONBLOCK, "open");
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) throw system_error(path.string(), "examine", errno);
+  if (S_ISDIR(status.st_mode)) throw Error(path.string(), "is a directory, not a file");
+  if (!S_ISREG(status.st_mode)) throw Error(path.string(), "is not a regular file");
+  if (status.st_size == 0) throw Error(path.string(), "is empty");
+  std::shared_ptr<MappedFile> mapped(new MappedFile);
+  void* data = ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (data == MAP_FAILED) throw system_error(path.string(), "map", errno);
+  mapped->data_ = static_cast<const std::byte*>(data);
+  mapped->size_ = static_cast<std::size_t>(status.st_size);
+  return mapped;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+std::vector<std::byte> read_file(const fs::path& path, std::uint64_t limit) {
+  const Descriptor file(path, O_RDONLY, "open");
+  struct stat status{};
+  if (::fstat(file.get(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    throw Error(path.string(), "is a directory, not a file");
+  }
+  return read_descriptor(file.get(), path.string(), limit);
+}
+
+std::string read_text_file(const fs::path& path, std::uint64_t limit) {
+  const std::vector<std::byte> bytes = read_file(path, limit);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::vector<std::byte> read_stdin(std::uint64_t limit) { return read_descriptor(STDIN_FILENO, "standard input", limit); }
+
+StagedFile::StagedFile(fs::path target) : target_(resolved(target)) {
+  static std::atomic<unsigned> counter{0};
+  std::error_code error;
+  if (fs::is_directory(target_, error)) throw Error(target.string(), "is a directory (give a file name)");
+  const fs::path directory = parent_of(target_);
+  if (!fs::is_directory(directory, error)) {
+    throw Error(target.string(), fmt::format("the directory {} does not exist", directory.string()), "create it first");
+  }
+  // Host names are left out: process numbers differ between the writers of one machine, and writers of two machines
+  // meet only on a shared file system, where O_EXCL decides.
+  for (;;) {
+    temporary_ = directory / fmt::format(".{}.{}.{}.tmp", target_.filename().string().substr(0, 200), ::getpid(), counter++);
+    const int file = ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
+    if (file >= 0) {
+      ::close(file);
+      return;
+    }
+    if (errno != EEXIST) throw system_error(target.string(), "create", errno);
+  }
+}
+
+StagedFile::~StagedFile() {
+  std::error_code ignored;
+  if (!published_) fs::remove(temporary_, ignored);
+}
+
+void StagedFile::publish() {
+  sync_path(temporary_, O_RDONLY);
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) throw system_error(target_.string(), "publish", errno);
+  published_ = true;
+  sync_path(parent_of(target_), O_RDONLY | O_DIRECTORY);
+}
+
+void write_all(int descriptor, std::span<const std::byte> bytes, std::string_view where) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) {
+      throw_if_interrupted();
+      continue;
+    }
+    if (written < 0) throw system_error(where, "write", errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void write_file(const fs::path& target, std::string_view contents) {
+  StagedFile staged(target);
+  {
+    const Descriptor file(staged.path(), O_WRONLY | O_TRUNC, "open");
+    write_all(file.get(), std::as_bytes(std::span(contents.data(), contents.size())), target.string());
+  }
+  staged.publish();
+}
+
+void require_space(const fs::path& path, std::uint64_t bytes) {
+  struct statvfs status{};
+  const fs::path directory = parent_of(resolved(path));
+  if (::statvfs(directory.c_str(), &status) != 0) return;  // unknown: the write itself will tell
+  const std::uint64_t available = std::uint64_t{status.f_bavail} * status.f_frsize;
+  if (available < bytes) {
+    throw Error(path.string(),
+                fmt::format("needs {}, {} has {} free", human_bytes(bytes), directory.string(), human_bytes(available)),
+                "free some space or write elsewhere");
+  }
+}
+
+}  // namespace mt

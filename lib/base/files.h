@@ -1,0 +1,64 @@
+// Reading files whole, mapped or bounded; publishing files whole or not at all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mt {
+
+// A file's bytes, mapped read only. Shared, so that tensors that borrow from it keep it alive.
+class MappedFile {
+ public:
+  // Throws Error: missing, unreadable, a directory, not a regular file, empty.
+  static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  MappedFile() = default;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// The whole file, refused when larger than limit bytes. Works for pipes and devices too (reads until limit + 1).
+std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit);
+std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit);
+// Standard input likewise; name appears in errors.
+std::vector<std::byte> read_stdin(std::uint64_t limit);
+
+// An output file that appears whole under its final name or not at all: written under a temporary name beside the
+// target (symbolic links are followed, so the link stays and its target is replaced), removed unless published.
+class StagedFile {
+ public:
+  explicit StagedFile(std::filesystem::path target);
+  ~StagedFile();
+  StagedFile(const StagedFile&) = delete;
+  StagedFile& operator=(const StagedFile&) = delete;
+
+  const std::filesystem::path& path() const { return temporary_; }
+  // Syncs, renames, syncs the directory. The file must have been closed. Throws Error; then the target is untouched.
+  void publish();
+
+ private:
+  std::filesystem::path target_, temporary_;
+  bool published_ = false;
+};
+
+// Writes all bytes to a descriptor, over partial writes and EINTR; throws Error naming where.
+void write_all(int descriptor, std::span<const std::byte> bytes, std::string_view where);
+
+// A small text or binary file through StagedFile.
+void write_file(const std::filesystem::path& target, std::string_view contents);
+
+// Throws Error when the file system of path's directory has fewer than bytes free.
+void require_space(const std::filesystem::path& path, std::uint64_t bytes);
+
+}  // namespace mt

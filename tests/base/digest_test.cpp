@@ -1,0 +1,29 @@
+#include "base/digest.h"
+
+#include <doctest/doctest.h>
+
+using namespace mt;
+
+TEST_CASE("sha-256: the published test vectors") {  // FIPS 180-2, appendix B
+  CHECK(hex(sha256("abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(hex(sha256("")) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST_CASE("set digest: order and grouping do not matter, ids and contents do") {
+  SetDigest all, first, second, other;
+  all.add("a", sha256("1"));
+  all.add("b", sha256("2"));
+  second.add("a", sha256("1"));
+  first.add("b", sha256("2"));
+  first.add(second);
+  CHECK(first.value() == all.value());
+  other.add("a", sha256("2"));
+  other.add("b", sha256("1"));
+  CHECK(other.value() != all.value());
+  CHECK(digest_from_hex(hex(all.value())) == all.value());
+}
+
+TEST_CASE("crc-32: the check value of the polynomial") {
+  const std::string_view text = "123456789";
+  CHECK(crc32_of(std::as_bytes(std::span(text.data(), text.size()))) == 0xCBF43926u);
+}
