@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 #include <hdf5.h>
-#include <oneapi/dnnl/dnnl.h>
-#include <oneapi/dnnl/dnnl_version.h>
 
 #include "base/threads.h"
 
@@ -12,16 +10,19 @@ namespace mt {
 namespace {
 
 std::string instruction_set() {
-  switch (dnnl_get_effective_cpu_isa()) {
-    case dnnl_cpu_isa_all: return "all";
-    case dnnl_cpu_isa_sse41: return "SSE4.1";
-    case dnnl_cpu_isa_avx: return "AVX";
-    case dnnl_cpu_isa_avx2: return "AVX2";
-    case dnnl_cpu_isa_avx512_core: return "AVX-512";
-    case dnnl_cpu_isa_avx512_core_vnni: return "AVX-512 with VNNI";
-    case dnnl_cpu_isa_avx512_core_bf16: return "AVX-512 with VNNI and bfloat16";
-    default: return fmt::format("level {:#x}", static_cast<unsigned>(dnnl_get_effective_cpu_isa()));
-  }
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  std::string text = "x86-64";
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) text = "AVX2";
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")) text = "AVX-512";
+  if (__builtin_cpu_supports("avx512vnni")) text += " VNNI";
+  if (__builtin_cpu_supports("avx512bf16")) text += " bfloat16";
+  return text;
+#elif defined(__aarch64__)
+  return "arm64";
+#else
+  return "generic";
+#endif
 }
 
 }  // namespace
@@ -29,7 +30,6 @@ std::string instruction_set() {
 std::vector<std::pair<std::string, std::string>> build_info() {
   unsigned major = 0, minor = 0, release = 0;
   H5get_libversion(&major, &minor, &release);
-  const dnnl_version_t* dnnl = dnnl_version();
   std::string optional;
 #ifdef MT_HAVE_TIFF
   optional += "TIFF ";
@@ -45,7 +45,6 @@ std::vector<std::pair<std::string, std::string>> build_info() {
 #endif
   if (optional.empty()) optional = "none";
   return {{"compiler", __VERSION__},
-          {"oneDNN", fmt::format("{}.{}.{}", dnnl->major, dnnl->minor, dnnl->patch)},
           {"HDF5", fmt::format("{}.{}.{}", major, minor, release)},
           {"formats", optional},
           {"cores", std::to_string(available_cores())},
