@@ -8,6 +8,8 @@
 #include <immintrin.h>
 #endif
 
+#include "kernels/isa.h"
+
 namespace mt {
 
 namespace {
@@ -61,11 +63,6 @@ void weighted_plain(const std::uint8_t* rows, std::size_t stride, const FixedWei
 }
 
 #if defined(__x86_64__)
-
-bool have_avx2() {
-  static const bool have = __builtin_cpu_supports("avx2") != 0;
-  return have;
-}
 
 [[gnu::target("avx2"), gnu::always_inline]] inline __m128i loaded(const std::uint8_t* bytes) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
@@ -162,14 +159,14 @@ void split_weights(std::span<const std::int32_t> weights, std::span<std::int32_t
 void weighted_rows(const std::uint8_t* rows, std::size_t stride, const FixedWeights& weights, std::uint8_t* out,
                    std::size_t n) {
 #if defined(__x86_64__)
-  if (have_avx2()) return weighted_avx2(rows, stride, weights, out, n);
+  if (machine_isa() >= Isa::avx2) return weighted_avx2(rows, stride, weights, out, n);
 #endif
   weighted_plain(rows, stride, weights, out, 0, n);
 }
 
 void weighted_rows(const float* rows, std::size_t stride, std::span<const double> weights, float* out, std::size_t n) {
 #if defined(__x86_64__)
-  if (have_avx2()) return weighted_f32_avx2(rows, stride, weights, out, n);
+  if (machine_isa() >= Isa::avx2) return weighted_f32_avx2(rows, stride, weights, out, n);
 #endif
   weighted_f32(rows, stride, weights, out, n);
 }
