@@ -117,7 +117,7 @@ std::string read_text_file(const fs::path& path, std::uint64_t limit) {
 
 std::vector<std::byte> read_stdin(std::uint64_t limit) { return read_descriptor(STDIN_FILENO, "standard input", limit); }
 
-StagedFile::StagedFile(fs::path target) : target_(resolved(target)) {
+StagedFile::StagedFile(const fs::path& target) : target_(resolved(target)) {
   static std::atomic<unsigned> counter{0};
   std::error_code error;
   if (fs::is_directory(target_, error)) throw Error(target.string(), "is a directory (give a file name)");

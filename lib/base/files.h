@@ -38,7 +38,7 @@ std::vector<std::byte> read_stdin(std::uint64_t limit);
 // target (symbolic links are followed, so the link stays and its target is replaced), removed unless published.
 class StagedFile {
  public:
-  explicit StagedFile(std::filesystem::path target);
+  explicit StagedFile(const std::filesystem::path& target);
   ~StagedFile();
   StagedFile(const StagedFile&) = delete;
   StagedFile& operator=(const StagedFile&) = delete;
