@@ -163,10 +163,18 @@ void write_all(int descriptor, std::span<const std::byte> bytes, std::string_vie
 }
 
 void write_file(const fs::path& target, std::string_view contents) {
+  const auto piece = std::as_bytes(std::span(contents.data(), contents.size()));
+  write_file(target, std::span(&piece, 1));
+}
+
+void write_file(const fs::path& target, std::span<const std::span<const std::byte>> pieces) {
   StagedFile staged(target);
   {
     const Descriptor file(staged.path(), O_WRONLY | O_TRUNC, "open");
-    write_all(file.get(), std::as_bytes(std::span(contents.data(), contents.size())), target.string());
+    for (const auto piece : pieces) {
+      throw_if_interrupted();
+      write_all(file.get(), piece, target.string());
+    }
   }
   staged.publish();
 }

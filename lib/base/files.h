@@ -57,6 +57,8 @@ void write_all(int descriptor, std::span<const std::byte> bytes, std::string_vie
 
 // A small text or binary file through StagedFile.
 void write_file(const std::filesystem::path& target, std::string_view contents);
+// The pieces one after the other, likewise.
+void write_file(const std::filesystem::path& target, std::span<const std::span<const std::byte>> pieces);
 
 // Throws Error when the file system of path's directory has fewer than bytes free.
 void require_space(const std::filesystem::path& path, std::uint64_t bytes);

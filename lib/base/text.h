@@ -35,6 +35,9 @@ std::string hex(const void* data, std::size_t size);
 // The candidate nearest to word in edit distance, or "" when none is near (for "did you mean").
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
+// "a, b, c and 9 more": the first names, safe to print, and how many are left out.
+std::string listed(const std::vector<std::string>& names, std::size_t most = 6);
+
 // 1536 -> "1.5 KiB".
 std::string human_bytes(std::uint64_t bytes);
 

@@ -44,3 +44,9 @@ TEST_CASE("human sizes") {
   CHECK(human_bytes(812) == "812 B");
   CHECK(human_bytes(1536) == "1.5 KiB");
 }
+
+TEST_CASE("text: long lists of names are cut and say by how much") {
+  CHECK(listed({}) == "");
+  CHECK(listed({"a", "b\n"}) == "a, b\\x0a");
+  CHECK(listed({"a", "b", "c"}, 2) == "a, b and 1 more");
+}
