@@ -13,8 +13,8 @@
 namespace mt {
 
 struct Checkpoint {
-  std::string container;                    // "pytorch", "torchscript", "safetensors", "npz"
-  std::map<std::string, Tensor> tensors;    // contiguous; borrow from the mapped file where the container allows it
+  std::string container;                  // "pytorch", "torchscript", "safetensors", "npz"
+  std::map<std::string, Tensor> tensors;  // contiguous; borrow from the mapped file where the container allows it
   nlohmann::json metadata = nlohmann::json::object();  // scalars and strings of the pickle, __metadata__ of safetensors
 };
 
