@@ -33,18 +33,24 @@ struct Batch {
   Tensor grid;                             // [n, 3] i32: time, rows, columns
   Tensor boxes;                            // [sum of boxes, 5] f32: row, column, height, width, label
   std::vector<std::int64_t> box_offsets;   // [n + 1]
-  std::vector<Rejected> rejected;          // inputs that were rejected between the previous batch and the end of this one
+  std::vector<Rejected> rejected;  // inputs that were rejected between the previous batch and the end of this one
 
   std::size_t samples() const { return ids.size(); }
   // Rows of sample i: [begin, end).
   std::size_t row_begin(std::size_t i) const { return offsets.empty() ? i : static_cast<std::size_t>(offsets[i]); }
-  std::size_t row_end(std::size_t i) const { return offsets.empty() ? i + 1 : static_cast<std::size_t>(offsets[i + 1]); }
+  std::size_t row_end(std::size_t i) const {
+    return offsets.empty() ? i + 1 : static_cast<std::size_t>(offsets[i + 1]);
+  }
   std::size_t row_count() const { return offsets.empty() ? samples() : static_cast<std::size_t>(offsets.back()); }
 
   // Samples [begin, end) as a batch of their own (rejected inputs stay behind); offsets start at 0 again.
   Batch slice(std::size_t begin, std::size_t end) const;
   // Adds other's samples and rejected inputs at the end. Both must have the same columns, or this must be empty.
   void append(const Batch& other);
+  // The same for other's samples [begin, end), without its rejected inputs.
+  void append(const Batch& other, std::size_t begin, std::size_t end);
+
+  std::size_t bytes() const;  // of all columns, roughly what it takes in memory
 };
 
 }  // namespace mt

@@ -1,0 +1,49 @@
+#include "kernels/kernels.h"
+
+#include <stdexcept>
+#include <string>
+
+#include "kernels/tables.h"
+
+namespace mt {
+
+const Kernels& kernels_of(Isa isa) {
+  if (isa > machine_isa()) throw std::logic_error("kernels: this machine has no " + std::string(name_of(isa)));
+  switch (isa) {
+    case Isa::generic:
+      return generic_kernels();
+#if defined(__x86_64__)
+    case Isa::avx2:
+      return avx2_kernels();
+    case Isa::avx512:
+    case Isa::avx512_vnni:
+    case Isa::avx512_bf16:
+      return avx512_kernels();
+#else
+    case Isa::avx2:
+    case Isa::avx512:
+    case Isa::avx512_vnni:
+    case Isa::avx512_bf16:
+      break;
+#endif
+  }
+  throw std::logic_error("kernels: this build has no " + std::string(name_of(isa)));
+}
+
+const Kernels& kernels() {
+  static const Kernels& chosen = kernels_of(machine_isa());
+  return chosen;
+}
+
+std::size_t panel_elements(const Kernels& kernels, std::size_t depth, std::size_t columns) {
+  return (columns + kernels.panel - 1) / kernels.panel * kernels.panel * depth;
+}
+
+std::size_t attention_scratch(std::size_t rows, std::size_t head_size) {
+  // Scores of one row tile, one tile of outputs, and per row the running output, maximum and sum (see
+  // attention_loop.h).
+  const std::size_t padded_head = (head_size + 15) / 16 * 16;
+  return 6 * kKeyBlock + 6 * padded_head + rows * padded_head + 2 * ((rows + 15) / 16 * 16);
+}
+
+}  // namespace mt

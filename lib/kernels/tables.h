@@ -1,0 +1,12 @@
+// The table of each level, made in the source that is compiled for it. Private to kernels/.
+#pragma once
+
+#include "kernels/kernels.h"
+
+namespace mt {
+
+const Kernels& generic_kernels();
+const Kernels& avx2_kernels();
+const Kernels& avx512_kernels();
+
+}  // namespace mt
