@@ -40,11 +40,11 @@ struct Group {
   std::map<std::int32_t, double> counts;  // of its classes
 };
 
-std::vector<Group> groups_of(std::span<const std::string> names, std::span<const std::int32_t> labels) {
+std::vector<Group> groups_of(std::span<const std::uint32_t> numbers, std::span<const std::int32_t> labels) {
   std::vector<Group> groups;
-  std::unordered_map<std::string_view, std::size_t> numbers;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto [found, fresh] = numbers.try_emplace(names[i], groups.size());
+  std::unordered_map<std::uint32_t, std::size_t> places;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto [found, fresh] = places.try_emplace(numbers[i], groups.size());
     if (fresh) groups.emplace_back();
     Group& group = groups[found->second];
     group.members.push_back(i);
@@ -108,7 +108,7 @@ std::vector<std::uint32_t> split_samples(std::size_t n, std::span<const std::int
   return part_of;
 }
 
-std::vector<std::uint32_t> split_groups(std::span<const std::string> groups, std::span<const std::int32_t> labels,
+std::vector<std::uint32_t> split_groups(std::span<const std::uint32_t> groups, std::span<const std::int32_t> labels,
                                         std::span<const SplitPart> parts, std::uint64_t seed) {
   std::vector<Group> all = groups_of(groups, labels);
   Random random(seed, stream_of("split groups"));

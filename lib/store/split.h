@@ -24,9 +24,9 @@ std::vector<SplitPart> parse_split(std::string_view text);
 std::vector<std::uint32_t> split_samples(std::size_t n, std::span<const std::int32_t> labels,
                                          std::span<const SplitPart> parts, std::uint64_t seed);
 
-// The same with groups: [n] names; all samples of one name go to one part. The largest groups choose first, each the
-// part whose counts of the group's classes it brings nearest to the shares; so sizes are only near the shares.
-std::vector<std::uint32_t> split_groups(std::span<const std::string> groups, std::span<const std::int32_t> labels,
+// The same with groups: [n] numbers; all samples of one number go to one part. The largest groups choose first, each
+// the part whose counts of the group's classes it brings nearest to the shares; so sizes are only near the shares.
+std::vector<std::uint32_t> split_groups(std::span<const std::uint32_t> groups, std::span<const std::int32_t> labels,
                                         std::span<const SplitPart> parts, std::uint64_t seed);
 
 }  // namespace mt
