@@ -199,14 +199,15 @@ PipelineResult run_pipeline(const SampleMaker& maker, std::span<const std::size_
   });
   const std::span<const std::size_t> done(positions.begin(), todo), rest(todo, positions.end());
   progress.total(static_cast<std::int64_t>(positions.size()));
+  PipelineResult result;
   SetDigest inputs;
   if (!done.empty()) {
-    progress.note(fmt::format("going on behind {} samples that are in the output already", done.size()));
+    progress.note(fmt::format("going on behind {} inputs that are in the output already", done.size()));
     inputs = set_digest(maker, done, options.threads);
-    progress.advance(static_cast<std::int64_t>(done.size()), 0);
+    result.resumed_samples = writer.resumed_samples();
+    result.resumed_rejected = static_cast<std::int64_t>(done.size()) - result.resumed_samples;
+    progress.advance(result.resumed_samples, result.resumed_rejected);
   }
-
-  PipelineResult result;
   OrderedBatches batches(maker, rest, options);
   for (;;) {
     const Clock::time_point start = Clock::now();

@@ -44,8 +44,9 @@ struct PipelineOptions {
 };
 
 struct PipelineResult {
-  std::int64_t samples = 0, rejected = 0, rows = 0;  // of this run; what a resumed output already had is not counted
-  Digest inputs{};                                   // of all inputs taken, what a resumed output had included
+  std::int64_t samples = 0, rejected = 0, rows = 0;        // of this run
+  std::int64_t resumed_samples = 0, resumed_rejected = 0;  // what a resumed output had already
+  Digest inputs{};                                         // of all inputs taken, what a resumed output had included
   // Seconds, summed over the threads: making samples, finishing batches; and of the writer: writing, waiting.
   double making = 0, finishing = 0, writing = 0, waiting = 0;
 };
