@@ -1,0 +1,53 @@
+#include "kernels/gemm.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <vector>
+
+#include "base/random.h"
+
+namespace mt {
+namespace {
+
+TEST_CASE("gemm: agrees with plain loops for every form of its operands") {
+  // given sizes that fill no register, and leading dimensions that are larger than the rows
+  const std::array<std::array<std::size_t, 3>, 4> sizes = {{{1, 1, 1}, {5, 10, 7}, {64, 10, 33}, {17, 130, 64}}};
+  Random random(1);
+  for (const auto& [m, n, k] : sizes) {
+    for (const Operand left : {Operand::plain, Operand::transposed}) {
+      for (const Operand right : {Operand::plain, Operand::transposed}) {
+        for (const bool accumulate : {false, true}) {
+          const std::size_t lda = (left == Operand::plain ? k : m) + 3, ldb = (right == Operand::plain ? n : k) + 2;
+          std::vector<float> a((left == Operand::plain ? m : k) * lda), b((right == Operand::plain ? k : n) * ldb);
+          std::vector<float> c(m * n, 0.5F);
+          random.fill_normal(a, 0, 1);
+          random.fill_normal(b, 0, 1);
+
+          gemm(m, n, k, {a.data(), lda, left}, {b.data(), ldb, right}, c.data(), n, accumulate);
+
+          for (std::size_t i = 0; i < m; ++i) {
+            for (std::size_t j = 0; j < n; ++j) {
+              double sum = accumulate ? 0.5 : 0;
+              for (std::size_t q = 0; q < k; ++q) {
+                const double x = left == Operand::plain ? a[i * lda + q] : a[q * lda + i];
+                const double y = right == Operand::plain ? b[q * ldb + j] : b[j * ldb + q];
+                sum += x * y;
+              }
+              CHECK(c[i * n + j] == doctest::Approx(sum).epsilon(1e-5));  // 64 terms of float32 rounding
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("gemm: an empty product leaves its result alone") {
+  float c = 3;
+  gemm(0, 1, 4, {nullptr, 4}, {nullptr, 1}, &c, 1);
+  CHECK(c == 3);
+}
+
+}  // namespace
+}  // namespace mt
