@@ -14,7 +14,7 @@
 //   hidden          mlp: widths of the hidden layers, e.g. [512, 256]
 //   activation      mlp: "gelu" | "relu"
 //   dropout         mlp: probability in training; not applied when scoring
-//   metric          nearest_mean, knn: "euclidean" | "cosine"
+//   distance        nearest_mean, knn: "euclidean" | "cosine"
 //   scale           nearest_mean: what turns a squared distance or a cosine into a logit
 //   k, vote         knn: number of neighbours; "uniform" | "distance" (weight 1 / distance, as scikit-learn)
 // Tensors (standardised features are (x - mean) / deviation, where the head has these two):
@@ -87,6 +87,10 @@ class Head {
   Tensor logits(const Tensor& features, ThreadPool& pool) const;
   // Probabilities: the softmax of the logits; knn: the neighbours' votes. Rows sum to 1.
   Tensor scores(const Tensor& features, ThreadPool& pool) const;
+
+  // x: [rows, D], already standardised -> logits: [rows, C], on the calling thread: for training, which standardises
+  // once.
+  void logits_of_rows(const float* x, std::size_t rows, float* logits) const;
 
  protected:
   explicit Head(HeadDescription description);
