@@ -1,6 +1,7 @@
 #include "base/files.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -12,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/text.h"
@@ -22,24 +24,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-class Descriptor {
- public:
-  Descriptor(const fs::path& path, int flags, std::string_view verb, mode_t mode = 0)
-      : id_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {
-    if (id_ < 0) throw system_error(path.string(), verb, errno);
-  }
-  ~Descriptor() { ::close(id_); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return id_; }
-
- private:
-  int id_;
-};
-
 std::vector<std::byte> read_descriptor(int descriptor, std::string_view where, std::uint64_t limit) {
   std::vector<std::byte> bytes;
-  struct stat status{};
+  struct stat status {};
   if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
     const auto size = static_cast<std::uint64_t>(status.st_size);
     if (size > limit) {
@@ -50,8 +37,8 @@ std::vector<std::byte> read_descriptor(int descriptor, std::string_view where, s
   for (;;) {
     throw_if_interrupted();
     const std::size_t old = bytes.size();
-    const std::size_t step = std::min<std::uint64_t>(std::max<std::size_t>(std::size_t{1} << 16, bytes.capacity() - old),
-                                                     limit + 1 - old);
+    const std::size_t step =
+        std::min<std::uint64_t>(std::max<std::size_t>(std::size_t{1} << 16, bytes.capacity() - old), limit + 1 - old);
     bytes.resize(old + step);
     const ssize_t got = ::read(descriptor, bytes.data() + old, step);
     if (got < 0 && errno != EINTR) throw system_error(where, "read", errno);
@@ -84,7 +71,7 @@ fs::path resolved(const fs::path& target) {
 
 std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
   const Descriptor file(path, O_RDONLY | O_NONBLOCK, "open");
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.get(), &status) != 0) throw system_error(path.string(), "examine", errno);
   if (S_ISDIR(status.st_mode)) throw Error(path.string(), "is a directory, not a file");
   if (!S_ISREG(status.st_mode)) throw Error(path.string(), "is not a regular file");
@@ -103,7 +90,7 @@ MappedFile::~MappedFile() {
 
 std::vector<std::byte> read_file(const fs::path& path, std::uint64_t limit) {
   const Descriptor file(path, O_RDONLY, "open");
-  struct stat status{};
+  struct stat status {};
   if (::fstat(file.get(), &status) == 0 && S_ISDIR(status.st_mode)) {
     throw Error(path.string(), "is a directory, not a file");
   }
@@ -115,7 +102,16 @@ std::string read_text_file(const fs::path& path, std::uint64_t limit) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-std::vector<std::byte> read_stdin(std::uint64_t limit) { return read_descriptor(STDIN_FILENO, "standard input", limit); }
+std::vector<std::byte> read_stdin(std::uint64_t limit) {
+  return read_descriptor(STDIN_FILENO, "standard input", limit);
+}
+
+namespace {
+
+// ".NAME.PROCESS.COUNT.tmp" without what comes after the first dot behind NAME.
+std::string staging_prefix(const fs::path& target) { return "." + target.filename().string().substr(0, 200) + "."; }
+
+}  // namespace
 
 StagedFile::StagedFile(const fs::path& target) : target_(resolved(target)) {
   static std::atomic<unsigned> counter{0};
@@ -128,7 +124,7 @@ StagedFile::StagedFile(const fs::path& target) : target_(resolved(target)) {
   // Host names are left out: process numbers differ between the writers of one machine, and writers of two machines
   // meet only on a shared file system, where O_EXCL decides.
   for (;;) {
-    temporary_ = directory / fmt::format(".{}.{}.{}.tmp", target_.filename().string().substr(0, 200), ::getpid(), counter++);
+    temporary_ = directory / fmt::format("{}{}.{}.tmp", staging_prefix(target_), ::getpid(), counter++);
     const int file = ::open(temporary_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
     if (file >= 0) {
       ::close(file);
@@ -148,6 +144,21 @@ void StagedFile::publish() {
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) throw system_error(target_.string(), "publish", errno);
   published_ = true;
   sync_path(parent_of(target_), O_RDONLY | O_DIRECTORY);
+}
+
+void remove_stale_staging(const fs::path& given) {
+  const fs::path target = resolved(given);
+  const std::string prefix = staging_prefix(target);
+  std::error_code error;
+  for (fs::directory_iterator it(parent_of(target), error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with(prefix) || !name.ends_with(".tmp")) continue;
+    const std::vector<std::string_view> parts = split(std::string_view(name).substr(prefix.size()), '.');
+    const std::optional<std::int64_t> process = parts.size() == 3 ? parse_int(parts[0]) : std::nullopt;
+    if (!process || *process <= 0 || *process > INT32_MAX || !parse_int(parts[1])) continue;
+    std::error_code ignored;
+    if (::kill(static_cast<pid_t>(*process), 0) != 0 && errno == ESRCH) fs::remove(it->path(), ignored);
+  }
 }
 
 void write_all(int descriptor, std::span<const std::byte> bytes, std::string_view where) {
@@ -180,7 +191,7 @@ void write_file(const fs::path& target, std::span<const std::span<const std::byt
 }
 
 void require_space(const fs::path& path, std::uint64_t bytes) {
-  struct statvfs status{};
+  struct statvfs status {};
   const fs::path directory = parent_of(resolved(path));
   if (::statvfs(directory.c_str(), &status) != 0) return;  // unknown: the write itself will tell
   const std::uint64_t available = std::uint64_t{status.f_bavail} * status.f_frsize;

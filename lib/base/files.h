@@ -52,6 +52,10 @@ class StagedFile {
   bool published_ = false;
 };
 
+// Removes what killed writers of target left behind: temporary files of StagedFile whose process runs no more. The
+// caller knows (by a lock) that nobody on another machine writes target.
+void remove_stale_staging(const std::filesystem::path& target);
+
 // Writes all bytes to a descriptor, over partial writes and EINTR; throws Error naming where.
 void write_all(int descriptor, std::span<const std::byte> bytes, std::string_view where);
 

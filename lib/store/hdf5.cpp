@@ -160,9 +160,9 @@ File create_file(const std::filesystem::path& path, std::size_t alignment) {
   return {H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), where, "create it"};
 }
 
-File open_file(const std::filesystem::path& path) {
+File open_file(const std::filesystem::path& path, std::string_view name) {
   const Lock lock;
-  const std::string where = path.string();
+  const std::string where = name.empty() ? path.string() : std::string(name);
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) throw system_error(where, "open", errno);
   if (S_ISDIR(status.st_mode)) throw Error(where, "is a directory, not a file");

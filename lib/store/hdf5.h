@@ -81,7 +81,8 @@ inline void check(herr_t status, std::string_view where, std::string_view verb) 
 // Library bounds 1.10 on both sides, no time stamps, H5F_CLOSE_SEMI (a handle left open is an error, not a leak).
 // alignment: of raw data larger than itself, 0 for none. Replaces what is there.
 File create_file(const std::filesystem::path& path, std::size_t alignment = 0);
-File open_file(const std::filesystem::path& path);  // read only; regular files that begin with HDF5's signature
+// Read only, regular files. name stands in errors, where the path is not what the user knows.
+File open_file(const std::filesystem::path& path, std::string_view name = {});
 // In memory: the bytes are whole after close_image and must outlive the file. Gaps are zeros.
 File create_image(std::vector<std::byte>& bytes, std::size_t expected_size);
 void close_image(File& file, std::vector<std::byte>& bytes);
@@ -105,6 +106,9 @@ Group open_group(hid_t parent, const std::string& name, std::string_view where);
 // groups, data sets.
 void write_attribute(hid_t object, const char* name, std::string_view text, std::string_view where);
 void write_attribute(hid_t object, const char* name, std::int64_t value, std::string_view where);
+// What each dimension of a data set counts, as HDF5's dimension scales keep it (variable-length strings, for readers
+// such as h5py and MATLAB; nothing of ours depends on them).
+void write_dimension_labels(hid_t dataset, const std::vector<const char*>& labels, std::string_view where);
 // Any string type, scalar or one element; nullopt when absent. Refused beyond limit bytes.
 std::optional<std::string> read_text_attribute(hid_t object, const char* name, std::string_view where,
                                                std::size_t limit = std::size_t{16} << 20);
@@ -164,8 +168,9 @@ Tensor read_tensor(hid_t group, const std::string& name, std::string_view where,
 // or its type is not stored little-endian in exactly that of dtype_of.
 std::optional<std::uint64_t> mappable_offset(const Opened& opened);
 
-// A list of strings: written with fixed length; any string type is read (limit_bytes in all).
-void write_texts(hid_t group, const std::string& name, const std::vector<std::string>& texts, std::string_view where);
+// A list of strings: written with fixed length, in chunks or contiguous; any string type is read (limit_bytes in all).
+void write_texts(hid_t group, const std::string& name, const std::vector<std::string>& texts, std::string_view where,
+                 bool chunked = true);
 std::vector<std::string> read_texts(hid_t group, const std::string& name, std::string_view where,
                                     std::uint64_t limit_bytes = std::uint64_t{64} << 20);
 // Rows [begin, begin + count) of a one-dimensional data set of strings of any type.

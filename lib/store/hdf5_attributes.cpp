@@ -88,6 +88,19 @@ void write_attribute(hid_t object, const char* name, std::int64_t value, std::st
   write_scalar(object, name, type_of(DType::i64), &value, where);
 }
 
+void write_dimension_labels(hid_t dataset, const std::vector<const char*>& labels, std::string_view where) {
+  const Lock lock;
+  const std::string full = attribute_name(where, "DIMENSION_LABELS");
+  const Type type = copied(H5T_C_S1);
+  check(H5Tset_size(type.get(), H5T_VARIABLE), full, "create it");
+  const hsize_t count = labels.size();
+  const Space space(H5Screate_simple(1, &count, nullptr), full, "create it");
+  Attribute attribute(H5Acreate2(dataset, "DIMENSION_LABELS", type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), full,
+                      "create it");
+  check(H5Awrite(attribute.get(), type.get(), static_cast<const void*>(labels.data())), full, "write it");
+  attribute.close(full);
+}
+
 std::optional<std::string> read_text_attribute(hid_t object, const char* name, std::string_view where,
                                                std::size_t limit) {
   const Lock lock;

@@ -315,7 +315,8 @@ std::optional<std::uint64_t> mappable_offset(const Opened& opened) {
   return H5Dget_offset(dataset);
 }
 
-void write_texts(hid_t group, const std::string& name, const std::vector<std::string>& texts, std::string_view where) {
+void write_texts(hid_t group, const std::string& name, const std::vector<std::string>& texts, std::string_view where,
+                 bool chunked) {
   const Lock lock;
   std::size_t width = 1;
   for (const std::string& text : texts) width = std::max(width, text.size());
@@ -323,7 +324,8 @@ void write_texts(hid_t group, const std::string& name, const std::vector<std::st
   for (std::size_t i = 0; i < texts.size(); ++i)
     std::memcpy(table.data() + i * width, texts[i].data(), texts[i].size());
   const Type type = text_type(width);
-  Dataset dataset = create_dataset(group, name, type, {texts.size()}, chunk_rows_for(texts.size(), width), 0, where);
+  Dataset dataset =
+      create_dataset(group, name, type, {texts.size()}, chunked ? chunk_rows_for(texts.size(), width) : 0, 0, where);
   if (!texts.empty()) {
     check(H5Dwrite(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, table.data()), inside(where, name),
           "write it");

@@ -26,7 +26,8 @@ class SampleReader {
   virtual std::optional<std::int64_t> rows() const = 0;     // rows of the main data set, likewise
 
   // The next samples in order: as many as fit max_rows rows and max_samples samples, but at least one. nullopt at the
-  // end; a batch of zero samples may come last, for rejected inputs alone. Throws Error on damage (checksums, cut streams).
+  // end; a batch of zero samples may come last, for rejected inputs alone. Throws Error on damage (checksums, cut
+  // streams).
   virtual std::optional<Batch> next(std::size_t max_rows, std::size_t max_samples) = 0;
 
   // Samples [begin, end), in files only (logic_error on a stream): for shuffled blocks.

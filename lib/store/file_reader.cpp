@@ -1,0 +1,79 @@
+#include "store/file_reader.h"
+
+#include <algorithm>
+
+#include "store/schema_io.h"
+
+namespace mt {
+
+namespace {
+
+constexpr std::size_t kWindow = std::size_t{1} << 16;  // offsets read at once
+constexpr std::size_t kRejectedAtOnce = std::size_t{1} << 14;
+constexpr std::uint64_t kLargestBatch = std::uint64_t{1} << 30;  // bytes of rows, whatever the caller's row budget
+
+SampleFile open_samples(const std::filesystem::path& path, const std::string& name, bool trust_directory) {
+  const h5::Lock lock;
+  h5::File file = h5::open_file(path, name);
+  Schema schema = read_schema(file.get(), name);
+  const std::string parent = path.parent_path().string();
+  const std::string directory = !trust_directory ? "" : parent.empty() ? "." : parent;
+  return {std::move(file), name, std::move(schema), directory};
+}
+
+}  // namespace
+
+FileReader::FileReader(const std::filesystem::path& path, const std::string& name, bool trust_directory)
+    : file_(open_samples(path, name, trust_directory)), inputs_(read_inputs(file_.id(), name)) {}
+
+std::size_t FileReader::samples_that_fit(std::size_t max_rows, std::size_t max_samples) {
+  const std::size_t left = file_.samples() - next_sample_;
+  const std::size_t bytes = schema().width * size_of(schema().dtype);
+  max_rows = std::min<std::uint64_t>(max_rows, kLargestBatch / bytes);
+  max_samples = std::min(max_samples, left);
+  if (!schema().ragged) return std::clamp<std::size_t>(max_rows, 1, std::max<std::size_t>(max_samples, 1));
+  std::size_t count = 1;
+  for (; count < max_samples; ++count) {
+    // The offset behind sample next_sample_ + count decides whether that sample still fits.
+    const std::size_t wanted = next_sample_ + count + 1;
+    if (window_.empty() || next_sample_ < window_begin_ || wanted >= window_begin_ + window_.size()) {
+      const std::size_t ahead = std::max(kWindow, 2 * count);
+      window_begin_ = next_sample_;
+      window_ = file_.offsets(next_sample_, std::min(file_.samples(), next_sample_ + ahead));
+    }
+    const std::int64_t rows = window_[wanted - window_begin_] - window_[next_sample_ - window_begin_];
+    if (static_cast<std::uint64_t>(rows) > max_rows) break;
+  }
+  return count;
+}
+
+// Rejected inputs come with the samples between which they stood; those after the last sample come at the end.
+void FileReader::take_rejected(Batch& batch) {
+  const bool last = next_sample_ == file_.samples();
+  while (batch.rejected.size() < kRejectedAtOnce) {
+    if (waiting_.empty()) {
+      const std::size_t end = std::min(file_.rejected_count(), next_rejected_ + kRejectedAtOnce);
+      if (next_rejected_ == end) return;
+      waiting_ = file_.rejected(next_rejected_, end);
+      std::reverse(waiting_.begin(), waiting_.end());  // taken from the back
+      next_rejected_ = end;
+    }
+    if (!last && waiting_.back().index > batch.index.back()) return;
+    batch.rejected.push_back(std::move(waiting_.back()));
+    waiting_.pop_back();
+  }
+}
+
+std::optional<Batch> FileReader::next(std::size_t max_rows, std::size_t max_samples) {
+  Batch batch;
+  if (next_sample_ < file_.samples()) {
+    const std::size_t count = samples_that_fit(max_rows, max_samples);
+    batch = file_.read(next_sample_, next_sample_ + count);
+    next_sample_ += count;
+  }
+  take_rejected(batch);
+  if (batch.samples() == 0 && batch.rejected.empty()) return std::nullopt;
+  return batch;
+}
+
+}  // namespace mt

@@ -1,0 +1,128 @@
+#include "store/sample_reader.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "base/files.h"
+#include "base/interrupt.h"
+#include "base/text.h"
+#include "store/file_reader.h"
+#include "store/stream_reader.h"
+
+namespace mt {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kSignatureBytes = 8;
+
+// Up to size bytes; fewer only at the end.
+std::vector<std::byte> read_bytes(int descriptor, std::size_t size, const std::string& name) {
+  std::vector<std::byte> bytes(size);
+  std::size_t filled = 0;
+  while (filled < size) {
+    throw_if_interrupted();
+    const ssize_t got = ::read(descriptor, bytes.data() + filled, size - filled);
+    if (got == 0) break;
+    if (got < 0 && errno != EINTR) throw system_error(name, "read", errno);
+    filled += static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+  }
+  bytes.resize(filled);
+  return bytes;
+}
+
+[[noreturn]] void not_ours(const std::string& name, const std::vector<std::byte>& first_bytes) {
+  if (first_bytes.empty()) throw Error(name, "is empty", "see why the program that wrote it stopped");
+  throw Error(name, "is neither HDF5 nor a stream of frames", "mt-tokenize turns raw data into tokens");
+}
+
+std::uint64_t free_bytes(const fs::path& directory) {
+  struct statvfs status {};
+  if (::statvfs(directory.c_str(), &status) != 0) return 0;
+  return std::uint64_t{status.f_bavail} * status.f_frsize;
+}
+
+// HDF5 seeks, a pipe cannot: its bytes go to a file without a name, which may take half of what is free there.
+Descriptor spooled(int pipe, std::vector<std::byte> block, const std::string& name) {
+  const fs::path directory = fs::temp_directory_path();
+  const std::uint64_t limit = free_bytes(directory) / 2;
+  Descriptor file = unnamed_file(directory);
+  for (std::uint64_t total = 0; !block.empty(); block = read_bytes(pipe, std::size_t{1} << 20, name)) {
+    total += block.size();
+    if (total > limit) {
+      throw Error(
+          name,
+          fmt::format("holds more HDF5 than {}, half of what is free in {}", human_bytes(limit), directory.string()),
+          "save it as a file and name that, or set TMPDIR");
+    }
+    write_all(file.get(), block, directory.string());
+  }
+  return file;
+}
+
+// Keeps the descriptor open for as long as the file is read through /proc.
+class DescriptorFileReader final : public SampleReader {
+ public:
+  DescriptorFileReader(Descriptor descriptor, const std::string& name)
+      : descriptor_(std::move(descriptor)), reader_(fmt::format("/proc/self/fd/{}", descriptor_.get()), name, false) {}
+  const Schema& schema() const override { return reader_.schema(); }
+  std::optional<std::int64_t> samples() const override { return reader_.samples(); }
+  std::optional<std::int64_t> rows() const override { return reader_.rows(); }
+  std::optional<Batch> next(std::size_t max_rows, std::size_t max_samples) override {
+    return reader_.next(max_rows, max_samples);
+  }
+  bool seekable() const override { return true; }
+  Batch read(std::size_t begin, std::size_t end) override { return reader_.read(begin, end); }
+  std::vector<std::int64_t> offsets(std::size_t begin, std::size_t end) override { return reader_.offsets(begin, end); }
+  std::vector<std::int32_t> labels() override { return reader_.labels(); }
+  Digest inputs() const override { return reader_.inputs(); }
+
+ private:
+  Descriptor descriptor_;
+  FileReader reader_;
+};
+
+// Any descriptor: a pipe, a terminal's, a file that is standard input.
+std::unique_ptr<SampleReader> open_descriptor(Descriptor descriptor, const std::string& name) {
+  if (::isatty(descriptor.get()) != 0) {
+    throw UsageError(name, "is a terminal; tokens and features come from a file or a pipe");
+  }
+  struct stat status {};
+  const bool regular = ::fstat(descriptor.get(), &status) == 0 && S_ISREG(status.st_mode);
+  if (S_ISDIR(status.st_mode)) throw Error(name, "is a directory, not a file");
+  std::vector<std::byte> first_bytes = read_bytes(descriptor.get(), kSignatureBytes, name);
+  if (begins_a_frame(first_bytes)) {
+    return std::make_unique<StreamReader>(std::move(descriptor), name, std::move(first_bytes));
+  }
+  if (!h5::has_hdf5_signature(first_bytes)) not_ours(name, first_bytes);
+  if (!regular) descriptor = spooled(descriptor.get(), std::move(first_bytes), name);
+  return std::make_unique<DescriptorFileReader>(std::move(descriptor), name);
+}
+
+}  // namespace
+
+std::unique_ptr<SampleReader> SampleReader::open(const std::string& name) {
+  if (name == "-") {
+    const int copy = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) throw system_error("standard input", "open", errno);
+    return open_descriptor(Descriptor(copy), "standard input");
+  }
+  Descriptor file(name, O_RDONLY, "open");
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return open_descriptor(std::move(file), name);
+  std::vector<std::byte> first_bytes = read_bytes(file.get(), kSignatureBytes, name);
+  if (begins_a_frame(first_bytes)) {
+    return std::make_unique<StreamReader>(std::move(file), name, std::move(first_bytes));
+  }
+  if (!h5::has_hdf5_signature(first_bytes)) not_ours(name, first_bytes);
+  return std::make_unique<FileReader>(name, name, true);
+}
+
+}  // namespace mt
