@@ -9,40 +9,54 @@
 
 namespace mt {
 
-// Running state of one query row: output so far [padded head], maximum and sum of its exponentials.
+// Float32 operands, or bfloat16 ones in pairs.
+template <class V>
+struct FloatAttention {
+  using Arithmetic = typename V::Float32;
+  static constexpr std::size_t group = 1;
+  using Element = float;
+};
+template <class V>
+struct NarrowAttention {
+  using Arithmetic = typename V::BFloat16Pairs;
+  static constexpr std::size_t group = 2;
+  using Element = std::uint16_t;
+};
+
+// Running state of the query rows: output so far [rows, padded head], maximum and sum of the exponentials [rows].
 struct AttentionState {
   float* output;
   float* maximum;
   float* sum;
 };
 
-// Turns n scores into exponentials relative to the new maximum; returns the factor for what was gathered before.
-// factor: scale * log2(e).
-template <class V>
+// Turns n scores into exponentials relative to the new maximum, in place, as operands of the next product, zeros up to
+// the next whole vector; returns the factor for what was gathered before. factor: scale * log2(e).
+template <class V, class A>
 inline float exponentials(float* scores, std::size_t n, float factor, float& maximum, float& sum) {
   const auto lowest = V::set1(-__builtin_inff());
   const std::size_t whole = n / V::lanes * V::lanes, rest = n - whole;
   auto most = lowest;
   for (std::size_t j = 0; j < whole; j += V::lanes) most = V::max(most, V::load(scores + j));
-  if (rest > 0) {
-    const auto tail = V::blend_first(rest, V::load(scores + whole), lowest);
-    V::store(scores + whole, tail);
-    most = V::max(most, tail);
-  }
+  if (rest > 0) most = V::max(most, V::blend_first(rest, V::load(scores + whole), lowest));
   const float block_maximum = V::largest(most) * factor;
   const float before = maximum;
   maximum = before > block_maximum ? before : block_maximum;
   const auto shift = V::set1(-maximum), by = V::set1(factor);
   auto total = V::zero();
-  for (std::size_t j = 0; j < whole; j += V::lanes) {
-    const auto e = exp2<V>(V::fma(V::load(scores + j), by, shift));
-    V::store(scores + j, e);
+  const auto store = [&](std::size_t j, typename V::F e) {
+    if constexpr (A::group == 1)
+      V::store(scores + j, e);
+    else
+      V::store_narrow(reinterpret_cast<std::uint16_t*>(scores) + j, e);  // behind what is still to be read
     total = V::add(total, e);
+  };
+  for (std::size_t j = 0; j < whole; j += V::lanes) {
+    store(j, exp2<V, A::group == 1>(V::fma(V::load(scores + j), by, shift)));
   }
   if (rest > 0) {
-    const auto e = V::blend_first(rest, exp2<V>(V::fma(V::load(scores + whole), by, shift)), V::zero());
-    V::store(scores + whole, e);
-    total = V::add(total, e);
+    const auto e = exp2<V, A::group == 1>(V::fma(V::load(scores + whole), by, shift));
+    store(whole, V::blend_first(rest, e, V::zero()));
   }
   const float keep = __builtin_exp2f(before - maximum);  // 0 for the first block
   sum = sum * keep + V::sum(total);
@@ -51,26 +65,30 @@ inline float exponentials(float* scores, std::size_t n, float factor, float& max
 
 // One tile of query rows against keys [first, first + n): scores, exponentials, products with values, gathered in
 // state.
-template <class V>
+template <class V, class A>
 void attend_block(const AttentionCall& call, std::size_t row, std::size_t m, std::size_t first, std::size_t n,
                   float* scores, float* products, const AttentionState& state) {
+  using AttentionTiles = Tiles<V, typename A::Arithmetic>;
   constexpr std::size_t panel = V::tile_vectors * V::lanes;
-  const std::size_t head = call.head_size, padded = call.value_stride;
-  const float* query = call.query + row * call.query_stride;
+  const std::size_t depth = call.head_size / A::group, padded = call.value_stride;
+  const auto* query = static_cast<const Group*>(call.query) + row * call.query_stride;
+  const auto* keys = static_cast<const Group*>(call.keys) + first * depth;
+  const auto* values = static_cast<const Group*>(call.values) + first / A::group * padded;
+  auto* sums = reinterpret_cast<Group*>(scores);
   for (std::size_t j = 0; j < n; j += panel) {
     const std::size_t width = n - j < panel ? n - j : panel;
-    Tiles<V>::get(m, (width + V::lanes - 1) / V::lanes)(head, query, call.query_stride, call.keys + (first + j) * head,
-                                                        panel, scores + j, kKeyBlock);
+    AttentionTiles::get(m, (width + V::lanes - 1) / V::lanes)(depth, query, call.query_stride, keys + j * depth, panel,
+                                                              sums + j, kKeyBlock);
   }
   float keep[V::tile_rows];
   for (std::size_t i = 0; i < m; ++i) {
-    keep[i] = exponentials<V>(scores + i * kKeyBlock, n, call.scale * 1.44269504f, state.maximum[row + i],
-                              state.sum[row + i]);
+    keep[i] = exponentials<V, A>(scores + i * kKeyBlock, n, call.scale * 1.44269504f, state.maximum[row + i],
+                                 state.sum[row + i]);
   }
   for (std::size_t j = 0; j < padded; j += panel) {
     const std::size_t width = padded - j < panel ? padded - j : panel;
-    Tiles<V>::get(m, width / V::lanes)(n, scores, kKeyBlock, call.values + first * padded + j, padded, products + j,
-                                       padded);
+    AttentionTiles::get(m, width / V::lanes)((n + A::group - 1) / A::group, sums, kKeyBlock, values + j, padded,
+                                             reinterpret_cast<Group*>(products) + j, padded);
   }
   for (std::size_t i = 0; i < m; ++i) {
     float* output = state.output + (row + i) * padded;
@@ -82,7 +100,27 @@ void attend_block(const AttentionCall& call, std::size_t row, std::size_t m, std
   }
 }
 
-template <class V>
+template <class V, class A>
+inline void finish_attention(const float* output, float sum, std::size_t n, typename A::Element* out) {
+  const auto inverse = V::set1(1.0f / sum);
+  for (std::size_t j = 0; j < n; j += V::lanes) {
+    const auto x = V::mul(V::load(output + j), inverse);
+    const std::size_t left = n - j;
+    if constexpr (A::group == 1) {
+      if (left >= V::lanes)
+        V::store(out + j, x);
+      else
+        V::store_first(out + j, left, x);
+    } else {
+      if (left >= V::lanes)
+        V::store_narrow(out + j, x);
+      else
+        V::store_first_narrow(out + j, left, x);
+    }
+  }
+}
+
+template <class V, class A>
 void attention(const AttentionCall& call) {
   constexpr std::size_t tile_rows = V::tile_rows;
   const std::size_t padded = call.value_stride;
@@ -100,16 +138,12 @@ void attention(const AttentionCall& call) {
     const std::size_t n = call.tokens - first < kKeyBlock ? call.tokens - first : kKeyBlock;
     for (std::size_t row = 0; row < call.rows; row += tile_rows) {
       const std::size_t m = call.rows - row < tile_rows ? call.rows - row : tile_rows;
-      attend_block<V>(call, row, m, first, n, scores, products, state);
+      attend_block<V, A>(call, row, m, first, n, scores, products, state);
     }
   }
+  auto* out = static_cast<typename A::Element*>(call.out);
   for (std::size_t i = 0; i < call.rows; ++i) {
-    const auto inverse = V::set1(1.0f / state.sum[i]);
-    const float* output = state.output + i * padded;
-    float* out = call.out + i * call.out_stride;
-    std::size_t j = 0;
-    for (; j + V::lanes <= call.head_size; j += V::lanes) V::store(out + j, V::mul(V::load(output + j), inverse));
-    if (j < call.head_size) V::store_first(out + j, call.head_size - j, V::mul(V::load(output + j), inverse));
+    finish_attention<V, A>(state.output + i * padded, state.sum[i], call.head_size, out + i * call.out_stride);
   }
 }
 

@@ -2,9 +2,9 @@
 // library, whose copy for this instruction set could be the one that the linker keeps for everybody.
 #if defined(__x86_64__)
 #include "kernels/attention_loop.h"
-#include "kernels/layer_norm_loop.h"
 #include "kernels/panel_loop.h"
 #include "kernels/product_loop.h"
+#include "kernels/row_loop.h"
 #include "kernels/tables.h"
 #include "kernels/vector_avx512.h"
 
@@ -12,8 +12,21 @@ namespace mt {
 
 const Kernels& avx512_kernels() {
   using V = Avx512;
-  static constexpr Kernels table{Isa::avx512,   V::lanes,      V::tile_vectors * V::lanes, product<V>, attention<V>,
-                                 layer_norm<V>, pack_panels<V>};
+  static constexpr Kernels table = [] {
+    Kernels k{};
+    k.isa = Isa::avx512;
+    k.lanes = V::lanes;
+    k.panel = V::tile_vectors * V::lanes;
+    k.int8_group = 2;
+    k.product_f32 = product<V, FloatProduct<V>>;
+    k.product_int8 = product<V, IntegerProduct<V, V::Int16Pairs>>;
+    k.attention_f32 = attention<V, FloatAttention<V>>;
+    k.quantise = quantise<V, 2>;
+    k.layer_norm = layer_norm<V>;
+    k.narrow = narrow_row<V>;
+    k.pack_panels = pack_panels<V>;
+    return k;
+  }();
   return table;
 }
 

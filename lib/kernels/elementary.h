@@ -3,13 +3,21 @@
 
 namespace mt {
 
-// 2^x with a relative error below 2e-7; x <= 127. Below -126 the result is 2^-126 or so: what softmax calls nothing.
-// NaN stays NaN.
-template <class V>
+// 2^x with a relative error below 2e-7, or, for results that are rounded to bfloat16, below 1.1e-4; x <= 127. Below
+// -126 the result is 2^-126 or so: what softmax calls nothing. NaN stays NaN.
+template <class V, bool Exact = true>
 inline typename V::F exp2(typename V::F x) {
   x = V::max(V::set1(-126.0f), x);
   const auto whole = V::round(x);
-  const auto f = V::sub(x, whole);  // -0.5 .. 0.5; the Taylor series of e^(f log 2), last term below 1e-7
+  const auto f = V::sub(x, whole);  // -0.5 .. 0.5
+  if constexpr (!Exact) {           // minimax polynomial of degree 3
+    auto p = V::set1(0.0551717933f);
+    p = V::fma(p, f, V::set1(0.242611483f));
+    p = V::fma(p, f, V::set1(0.693260998f));
+    p = V::fma(p, f, V::set1(0.999928052f));
+    return V::scale_by_power(p, whole);
+  }
+  // The Taylor series of e^(f log 2), last term below 1e-7.
   auto p = V::set1(1.5252734e-5f);
   p = V::fma(p, f, V::set1(1.5403530e-4f));
   p = V::fma(p, f, V::set1(1.3333558e-3f));
@@ -42,6 +50,22 @@ inline typename V::F gelu(typename V::F x) {
   const auto half = V::set1(0.5f);
   const auto h = V::min(half, V::max(V::set1(-0.5f), V::div(V::mul(t, p), q)));
   return V::mul(x, V::add(h, half));
+}
+
+// The same with an absolute error of 2e-4: x P(x^2) for |x| <= 3.875, a minimax fit that ends at exactly 1/2 there, so
+// that larger inputs give 0 and x.
+template <class V>
+inline typename V::F short_gelu(typename V::F x) {
+  const auto t = V::min(V::set1(3.875f), V::max(V::set1(-3.875f), x));
+  const auto u = V::mul(t, t);
+  auto p = V::set1(2.75604251e-08f);
+  p = V::fma(p, u, V::set1(-1.83190343e-06f));
+  p = V::fma(p, u, V::set1(5.23712552e-05f));
+  p = V::fma(p, u, V::set1(-8.54703947e-04f));
+  p = V::fma(p, u, V::set1(8.95949174e-03f));
+  p = V::fma(p, u, V::set1(-6.49621338e-02f));
+  p = V::fma(p, u, V::set1(3.98146629e-01f));
+  return V::mul(x, V::fma(t, p, V::set1(0.5f)));
 }
 
 // x sigmoid(1.702 x): what OpenAI's CLIP was trained with.

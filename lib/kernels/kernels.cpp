@@ -35,7 +35,19 @@ const Kernels& kernels() {
   return chosen;
 }
 
-std::size_t panel_elements(const Kernels& kernels, std::size_t depth, std::size_t columns) {
+bool has(const Kernels& kernels, Precision precision) {
+  switch (precision) {
+    case Precision::f32:
+      return true;
+    case Precision::bf16:
+      return kernels.product_bf16 != nullptr;
+    case Precision::int8:
+      return kernels.product_int8 != nullptr;
+  }
+  return false;
+}
+
+std::size_t panel_groups(const Kernels& kernels, std::size_t depth, std::size_t columns) {
   return (columns + kernels.panel - 1) / kernels.panel * kernels.panel * depth;
 }
 

@@ -7,55 +7,123 @@
 
 namespace mt {
 
-// Finishes one row of a tile: y = finish(sums + bias) for n columns.
-template <class V, Finish E>
-inline void finish_row(const float* sums, const float* bias, std::size_t n, float* y) {
-  const auto finish = [&](typename V::F x, [[maybe_unused]] auto load_y) {
-    if constexpr (E == Finish::bias_gelu) return gelu<V>(x);
-    if constexpr (E == Finish::bias_quick_gelu) return quick_gelu<V>(x);
-    if constexpr (E == Finish::bias_add) return V::add(load_y(), x);
-    return x;
-  };
-  std::size_t j = 0;
-  for (; j + V::lanes <= n; j += V::lanes) {
-    V::store(y + j, finish(V::add(V::load(sums + j), V::load(bias + j)), [&] { return V::load(y + j); }));
+// What differs between precisions: how groups are multiplied, and what the sums are.
+template <class V>
+struct FloatProduct {
+  using Arithmetic = typename V::Float32;
+  static constexpr bool integer = false, exact = true;
+};
+template <class V>
+struct NarrowProduct {
+  using Arithmetic = typename V::BFloat16Pairs;
+  static constexpr bool integer = false, exact = false;
+};
+template <class V, class A>
+struct IntegerProduct {
+  using Arithmetic = A;
+  static constexpr bool integer = true, exact = false;
+};
+
+// bias, column scales and corrections of one panel, and the scale of one row.
+struct PanelConstants {
+  const float *bias, *column_scales;
+  const std::int32_t* corrections;
+};
+
+template <class V, class P, Finish E>
+inline typename V::F finish(const Group* sums, const PanelConstants& panel, float row_scale, std::size_t j) {
+  typename V::F x;
+  if constexpr (P::integer) {
+    const auto sum = V::to_floats(V::sub_integers(V::load_groups(sums + j), V::load_groups(panel.corrections + j)));
+    x = V::fma(sum, V::mul(V::load(panel.column_scales + j), V::set1(row_scale)), V::load(panel.bias + j));
+  } else {
+    x = V::add(V::as_floats(V::load_groups(sums + j)), V::load(panel.bias + j));
   }
-  if (j < n) {
-    const auto x = V::add(V::load(sums + j), V::load(bias + j));
-    V::store_first(y + j, n - j, finish(x, [&] { return V::load_first(y + j, n - j); }));
+  if constexpr (E == Finish::bias_gelu && P::exact) return gelu<V>(x);
+  if constexpr (E == Finish::bias_gelu && !P::exact) return short_gelu<V>(x);
+  if constexpr (E == Finish::bias_quick_gelu) return quick_gelu<V>(x);
+  return x;
+}
+
+// One row of a tile on its way out: n columns of y.
+template <class V, class P, Finish E, bool Narrow>
+inline void finish_row(const Group* sums, const PanelConstants& panel, float row_scale, std::size_t n, void* out) {
+  std::size_t j = 0;
+  if constexpr (Narrow) {
+    auto* y = static_cast<std::uint16_t*>(out);
+    for (; j + V::lanes <= n; j += V::lanes) V::store_narrow(y + j, finish<V, P, E>(sums, panel, row_scale, j));
+    if (j < n) V::store_first_narrow(y + j, n - j, finish<V, P, E>(sums, panel, row_scale, j));
+  } else {
+    auto* y = static_cast<float*>(out);
+    for (; j + V::lanes <= n; j += V::lanes) {
+      const auto x = finish<V, P, E>(sums, panel, row_scale, j);
+      V::store(y + j, E == Finish::bias_add ? V::add(V::load(y + j), x) : x);
+    }
+    if (j < n) {
+      const auto x = finish<V, P, E>(sums, panel, row_scale, j);
+      V::store_first(y + j, n - j, E == Finish::bias_add ? V::add(V::load_first(y + j, n - j), x) : x);
+    }
   }
 }
 
-template <class V, Finish E>
+template <class V, class P, Finish E, bool Narrow>
 void product_with(const ProductCall& call) {
   constexpr std::size_t panel = V::tile_vectors * V::lanes, tile_rows = V::tile_rows;
-  alignas(64) float sums[tile_rows * panel];
+  constexpr std::size_t element = Narrow ? sizeof(std::uint16_t) : sizeof(float);
+  alignas(64) Group sums[tile_rows * panel];
+  const auto* a = static_cast<const Group*>(call.a);
   for (std::size_t column = 0; column < call.columns; column += panel) {
     const std::size_t n = call.columns - column < panel ? call.columns - column : panel;
     const std::size_t vectors = (n + V::lanes - 1) / V::lanes;
-    const float* b = call.panels + column * call.depth;
+    const auto* b = static_cast<const Group*>(call.panels) + column * call.depth;
+    PanelConstants constants{call.bias + column, nullptr, nullptr};
+    if constexpr (P::integer) {
+      constants.column_scales = call.column_scales + column;
+      constants.corrections = call.corrections + column;
+    }
     for (std::size_t row = 0; row < call.rows; row += tile_rows) {
       const std::size_t m = call.rows - row < tile_rows ? call.rows - row : tile_rows;
-      Tiles<V>::get(m, vectors)(call.depth, call.a + row * call.a_stride, call.a_stride, b, panel, sums, panel);
+      char* y = static_cast<char*>(call.y) + (row * call.y_stride + column) * element;
+      // The lines that this tile goes to arrive while it is computed.
       for (std::size_t i = 0; i < m; ++i) {
-        finish_row<V, E>(sums + i * panel, call.bias + column, n, call.y + (row + i) * call.y_stride + column);
+        for (std::size_t byte = 0; byte < n * element; byte += 64)
+          __builtin_prefetch(y + i * call.y_stride * element + byte, 1);
+      }
+      Tiles<V, typename P::Arithmetic>::get(m, vectors)(call.depth, a + row * call.a_stride, call.a_stride, b, panel,
+                                                        sums, panel);
+      for (std::size_t i = 0; i < m; ++i) {
+        const float row_scale = P::integer ? call.row_scales[row + i] : 1;
+        finish_row<V, P, E, Narrow>(sums + i * panel, constants, row_scale, n, y + i * call.y_stride * element);
       }
     }
   }
 }
 
-template <class V>
-void product(const ProductCall& call) {
+template <class V, class P, bool Narrow>
+void product_to(const ProductCall& call) {
   switch (call.finish) {
     case Finish::bias:
-      return product_with<V, Finish::bias>(call);
+      return product_with<V, P, Finish::bias, Narrow>(call);
     case Finish::bias_gelu:
-      return product_with<V, Finish::bias_gelu>(call);
+      return product_with<V, P, Finish::bias_gelu, Narrow>(call);
     case Finish::bias_quick_gelu:
-      return product_with<V, Finish::bias_quick_gelu>(call);
+      return product_with<V, P, Finish::bias_quick_gelu, Narrow>(call);
     case Finish::bias_add:
-      return product_with<V, Finish::bias_add>(call);
+      return product_with<V, P, Finish::bias_add, false>(call);
   }
+}
+
+// Float32 results only: machines without bfloat16.
+template <class V, class P>
+void product(const ProductCall& call) {
+  product_to<V, P, false>(call);
+}
+template <class V, class P>
+void product_narrowing(const ProductCall& call) {
+  if (call.narrow)
+    product_to<V, P, true>(call);
+  else
+    product_to<V, P, false>(call);
 }
 
 }  // namespace mt

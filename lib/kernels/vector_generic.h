@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 namespace mt {
@@ -9,8 +10,38 @@ namespace mt {
 struct Generic {
   typedef float F __attribute__((vector_size(16)));
   typedef int I __attribute__((vector_size(16)));
+  typedef std::uint32_t G __attribute__((vector_size(16)));  // four groups
   static constexpr std::size_t lanes = 4;
   static constexpr int tile_rows = 6, tile_vectors = 2;  // 12 accumulators of 16 registers
+
+  static G no_groups() { return G{0, 0, 0, 0}; }
+  static G set1_group(std::uint32_t x) { return G{x, x, x, x}; }
+  static G load_groups(const void* p) {
+    G x;
+    std::memcpy(&x, p, sizeof x);
+    return x;
+  }
+  static G load_first_groups(const void* p, std::size_t n) {
+    G x = no_groups();
+    std::memcpy(&x, p, n * sizeof(std::uint32_t));
+    return x;
+  }
+  static void store_groups(void* p, G x) { std::memcpy(p, &x, sizeof x); }
+  static F as_floats(G x) {
+    F y;
+    std::memcpy(&y, &x, sizeof y);
+    return y;
+  }
+  static G as_groups(F x) {
+    G y;
+    std::memcpy(&y, &x, sizeof y);
+    return y;
+  }
+
+  // sum + a b for each group.
+  struct Float32 {
+    static G step(G sum, G a, G b) { return as_groups(as_floats(a) * as_floats(b) + as_floats(sum)); }
+  };
 
   static F zero() { return F{0, 0, 0, 0}; }
   static F set1(float x) { return F{x, x, x, x}; }
@@ -57,9 +88,9 @@ struct Generic {
   }
 
   // r[i][j] becomes r[j][i].
-  static void transpose(F* r) {
-    const F a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
-    const F c = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+  static void transpose(G* r) {
+    const G a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7);
+    const G c = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
     r[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
     r[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
     r[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);

@@ -20,63 +20,97 @@ void for_each_sequence(const std::vector<std::size_t>& offsets, std::size_t begi
 
 }  // namespace
 
-std::size_t KeysAndValues::key_elements(std::size_t sequence) const {
-  return panel_elements(*kernels_, head_size_, offsets_[sequence + 1] - offsets_[sequence]);
+std::size_t KeysAndValues::key_groups(std::size_t tokens) const { return panel_groups(*kernels_, depth_, tokens); }
+
+std::size_t KeysAndValues::value_groups(std::size_t tokens) const {
+  return (narrow_ ? (tokens + 1) / 2 : tokens) * value_stride_;
 }
 
-void KeysAndValues::reshape(std::span<const std::size_t> offsets, std::size_t heads, std::size_t head_size,
+void KeysAndValues::reshape(std::span<const std::size_t> offsets, std::size_t heads, std::size_t head_size, bool narrow,
                             const Kernels& kernels) {
   heads_ = heads;
   head_size_ = head_size;
+  depth_ = narrow ? head_size / 2 : head_size;
+  narrow_ = narrow;
   kernels_ = &kernels;
   value_stride_ = (head_size + kernels.lanes - 1) / kernels.lanes * kernels.lanes;
   offsets_.assign(offsets.begin(), offsets.end());
   key_starts_.assign(1, 0);
+  value_starts_.assign(1, 0);
   for (std::size_t i = 0; i + 1 < offsets_.size(); ++i) {
-    key_starts_.push_back(key_starts_.back() + heads * key_elements(i));
+    const std::size_t tokens = offsets_[i + 1] - offsets_[i];
+    key_starts_.push_back(key_starts_.back() + heads * key_groups(tokens));
+    value_starts_.push_back(value_starts_.back() + heads * value_groups(tokens));
   }
   keys_.reserve(key_starts_.back());
-  values_.reserve(offsets_.back() * heads * value_stride_);
+  values_.reserve(value_starts_.back());
 }
 
-void KeysAndValues::store(std::size_t begin, Rows<const float> keys, Rows<const float> values) {
+// Rows [from, to) of one head of a sequence; target: its values. Two threads may fill the halves of one group.
+void KeysAndValues::store_values(std::size_t from, std::size_t to, std::size_t tokens, const void* first,
+                                 std::size_t stride, Group* target) const {
+  if (!narrow_) {
+    const auto* row = static_cast<const float*>(first);
+    for (std::size_t t = from; t < to; ++t, row += stride) {
+      auto* out = reinterpret_cast<float*>(target + t * value_stride_);
+      std::fill(std::copy_n(row, head_size_, out), out + value_stride_, 0.0f);
+    }
+    return;
+  }
+  const auto* row = static_cast<const std::uint16_t*>(first);
+  const auto half = [&](std::size_t t) {
+    return reinterpret_cast<std::uint16_t*>(target + t / 2 * value_stride_) + t % 2;
+  };
+  for (std::size_t t = from; t < to; ++t, row += stride) {
+    std::uint16_t* out = half(t);
+    for (std::size_t d = 0; d < head_size_; ++d) out[2 * d] = row[d];
+    for (std::size_t d = head_size_; d < value_stride_; ++d) out[2 * d] = 0;
+  }
+  if (to == tokens && tokens % 2 == 1) {
+    std::uint16_t* out = half(tokens);
+    for (std::size_t d = 0; d < value_stride_; ++d) out[2 * d] = 0;
+  }
+}
+
+void KeysAndValues::store(std::size_t begin, AnyRows keys, AnyRows values) {
+  const std::size_t key_stride = keys.stride / (narrow_ ? 2 : 1);
   for_each_sequence(offsets_, begin, begin + keys.count, [&](std::size_t sequence, std::size_t from, std::size_t to) {
     const std::size_t start = offsets_[sequence], tokens = offsets_[sequence + 1] - start, row = start + from - begin;
     for (std::size_t head = 0; head < heads_; ++head) {
-      kernels_->pack_panels(keys.row(row) + head * head_size_, keys.stride, from, to, head_size_,
-                            keys_.data() + key_starts_[sequence] + head * key_elements(sequence));
-      float* target = values_.data() + (start * heads_ + head * tokens + from) * value_stride_;
-      for (std::size_t i = 0; i < to - from; ++i, target += value_stride_) {
-        std::fill(std::copy_n(values.row(row + i) + head * head_size_, head_size_, target), target + value_stride_,
-                  0.0f);
-      }
+      kernels_->pack_panels(static_cast<const Group*>(keys.at(row, head * head_size_)), key_stride, from, to, depth_,
+                            keys_.data() + key_starts_[sequence] + head * key_groups(tokens));
+      store_values(from, to, tokens, values.at(row, head * head_size_), values.stride,
+                   values_.data() + value_starts_[sequence] + head * value_groups(tokens));
     }
   });
 }
 
-void Attention::forward(std::size_t begin, Rows<const float> queries, const KeysAndValues& kv, Rows<float> y,
+void Attention::forward(std::size_t begin, AnyRows queries, const KeysAndValues& kv, AnyRows y,
                         Aligned<float>& scratch) const {
   scratch.reserve(attention_scratch(queries.count, head_size_));
-  for_each_sequence(kv.offsets_, begin, begin + queries.count,
-                    [&](std::size_t sequence, std::size_t from, std::size_t to) {
-                      const std::size_t start = kv.offsets_[sequence], row = start + from - begin;
-                      AttentionCall call;
-                      call.query_stride = queries.stride;
-                      call.rows = to - from;
-                      call.tokens = kv.offsets_[sequence + 1] - start;
-                      call.head_size = head_size_;
-                      call.value_stride = kv.value_stride_;
-                      call.scale = scale_;
-                      call.out_stride = y.stride;
-                      call.scratch = scratch.data();
-                      for (std::size_t head = 0; head < heads_; ++head) {
-                        call.query = queries.row(row) + head * head_size_;
-                        call.keys = kv.keys_.data() + kv.key_starts_[sequence] + head * kv.key_elements(sequence);
-                        call.values = kv.values_.data() + (start * heads_ + head * call.tokens) * kv.value_stride_;
-                        call.out = y.row(row) + head * head_size_;
-                        kv.kernels_->attention(call);
-                      }
-                    });
+  for_each_sequence(
+      kv.offsets_, begin, begin + queries.count, [&](std::size_t sequence, std::size_t from, std::size_t to) {
+        const std::size_t start = kv.offsets_[sequence], row = start + from - begin;
+        AttentionCall call;
+        call.query_stride = queries.stride / (kv.narrow_ ? 2 : 1);
+        call.rows = to - from;
+        call.tokens = kv.offsets_[sequence + 1] - start;
+        call.head_size = head_size_;
+        call.value_stride = kv.value_stride_;
+        call.scale = scale_;
+        call.out_stride = y.stride;
+        call.scratch = scratch.data();
+        for (std::size_t head = 0; head < heads_; ++head) {
+          call.query = queries.at(row, head * head_size_);
+          call.keys = kv.keys_.data() + kv.key_starts_[sequence] + head * kv.key_groups(call.tokens);
+          call.values = kv.values_.data() + kv.value_starts_[sequence] + head * kv.value_groups(call.tokens);
+          call.out = y.at(row, head * head_size_);
+          if (kv.narrow_)
+            kv.kernels_->attention_bf16(call);
+          else
+            kv.kernels_->attention_f32(call);
+        }
+      });
 }
 
 }  // namespace mt

@@ -12,25 +12,29 @@
 
 namespace mt {
 
-// Keys and values of some sequences, head by head, as the attention kernel reads them.
+// Keys and values of some sequences, head by head, as the attention kernel reads them; float32, or (narrow) bfloat16.
 class KeysAndValues {
  public:
   // Makes room for sequences that start at offsets (offsets[n] is the end of the last).
-  void reshape(std::span<const std::size_t> offsets, std::size_t heads, std::size_t head_size, const Kernels& kernels);
+  void reshape(std::span<const std::size_t> offsets, std::size_t heads, std::size_t head_size, bool narrow,
+               const Kernels& kernels);
 
   // Stores rows [begin, begin + keys.count) of the packed batch: keys, values [tokens, heads * head_size].
   // Disjoint rows may be stored by several threads at once.
-  void store(std::size_t begin, Rows<const float> keys, Rows<const float> values);
+  void store(std::size_t begin, AnyRows keys, AnyRows values);
 
  private:
   friend class Attention;
-  std::size_t heads_ = 0, head_size_ = 0, value_stride_ = 0;
+  std::size_t heads_ = 0, head_size_ = 0, depth_ = 0, value_stride_ = 0;
+  bool narrow_ = false;
   const Kernels* kernels_ = nullptr;
-  std::vector<std::size_t> offsets_,
-      key_starts_;  // of each sequence in keys_; values_ start at offset * heads * stride
-  Aligned<float> keys_, values_;
+  std::vector<std::size_t> offsets_, key_starts_, value_starts_;  // of each sequence in the batch, keys_ and values_
+  Aligned<std::uint32_t> keys_, values_;
 
-  std::size_t key_elements(std::size_t sequence) const;  // of one head
+  std::size_t key_groups(std::size_t tokens) const;    // of one head
+  std::size_t value_groups(std::size_t tokens) const;  // of one head
+  void store_values(std::size_t from, std::size_t to, std::size_t tokens, const void* first, std::size_t stride,
+                    Group* target) const;
 };
 
 class Attention {
@@ -39,10 +43,9 @@ class Attention {
       : heads_(heads), head_size_(head_size), scale_(scale) {}
 
   // y = softmax(scale q k^T) v for rows [begin, begin + queries.count) of the packed batch, each within its own
-  // sequence. queries, y: [tokens, heads * head_size]. scratch grows as needed. A row's bytes depend on its own
-  // sequence alone.
-  void forward(std::size_t begin, Rows<const float> queries, const KeysAndValues& kv, Rows<float> y,
-               Aligned<float>& scratch) const;
+  // sequence. queries, y: [tokens, heads * head_size], of kv's type. scratch grows as needed. A row's bytes depend on
+  // its own sequence alone. Saves nothing.
+  void forward(std::size_t begin, AnyRows queries, const KeysAndValues& kv, AnyRows y, Aligned<float>& scratch) const;
 
  private:
   std::size_t heads_, head_size_;

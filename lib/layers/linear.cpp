@@ -6,44 +6,91 @@
 namespace mt {
 
 Linear::Linear(std::span<const float> weight, std::span<const float> bias, std::size_t inputs, std::size_t outputs,
-               Finish finish, const Kernels& kernels, ProductBackend backend)
-    : inputs_(inputs), outputs_(outputs), finish_(finish), kernels_(&kernels) {
+               Finish finish, const Kernels& kernels, Precision precision, ProductBackend backend)
+    : inputs_(inputs),
+      outputs_(outputs),
+      depth_(groups_of(inputs, precision, kernels)),
+      finish_(finish),
+      kernels_(&kernels),
+      precision_(precision) {
   if (weight.size() != inputs * outputs || (!bias.empty() && bias.size() != outputs)) {
     throw std::logic_error("linear: weight or bias has another shape than [outputs, inputs]");
   }
-  const std::size_t padded = panel_elements(kernels, 1, outputs);
+  const std::size_t padded = panel_groups(kernels, 1, outputs);
   std::fill_n(bias_.reserve(padded), padded, 0.0f);
   std::copy(bias.begin(), bias.end(), bias_.data());
   if (backend == ProductBackend::automatic) {
     backend = kernels.isa == Isa::generic ? ProductBackend::onednn : ProductBackend::own;
   }
-  if (backend == ProductBackend::onednn) {
+  if (backend == ProductBackend::onednn)
     onednn_.emplace(weight.data(), bias_.data(), inputs, outputs, finish);
-    return;
-  }
-  const std::size_t elements = panel_elements(kernels, inputs, outputs), last = outputs / kernels.panel * kernels.panel;
-  float* panels = panels_.reserve(elements);
-  std::fill(panels + last * inputs, panels + elements, 0.0f);
-  kernels.pack_panels(weight.data(), inputs, 0, outputs, inputs, panels);
+  else
+    pack(weight);
 }
 
-void Linear::forward(Rows<const float> x, Rows<float> y) const {
+void Linear::pack(std::span<const float> weight) {
+  const std::size_t padded = panel_groups(*kernels_, 1, outputs_), last = outputs_ / kernels_->panel * kernels_->panel;
+  Group* panels = panels_.reserve(padded * depth_);
+  std::fill(panels + last * depth_, panels + padded * depth_, Group{0});
+  if (precision_ == Precision::f32) {
+    kernels_->pack_panels(reinterpret_cast<const Group*>(weight.data()), inputs_, 0, outputs_, inputs_, panels);
+    return;
+  }
+  std::fill_n(scales_.reserve(padded), padded, 0.0f);
+  std::fill_n(corrections_.reserve(padded), padded, 0);
+  Aligned<std::uint32_t> rows(kernels_->panel * depth_);  // of one panel, in the precision
+  for (std::size_t begin = 0; begin < outputs_; begin += kernels_->panel) {
+    const std::size_t end = std::min(begin + kernels_->panel, outputs_);
+    for (std::size_t i = begin; i < end; ++i) {
+      Group* row = rows.data() + (i - begin) * depth_;
+      const float* values = weight.data() + i * inputs_;
+      if (precision_ == Precision::bf16) {
+        kernels_->narrow(values, inputs_, reinterpret_cast<std::uint16_t*>(row));
+        continue;
+      }
+      scales_.data()[i] = kernels_->quantise(values, false, inputs_, row);
+      if (kernels_->int8_group != 4) continue;
+      // The left operand carries the offset of 128, the weights do not: what it adds to each sum is taken away again.
+      auto* bytes = reinterpret_cast<std::uint8_t*>(row);
+      std::int32_t sum = 0;
+      for (std::size_t k = 0; k < inputs_; ++k) {
+        sum += static_cast<std::int32_t>(bytes[k]) - 128;
+        bytes[k] ^= 0x80;
+      }
+      corrections_.data()[i] = 128 * sum;
+    }
+    kernels_->pack_panels(rows.data(), depth_, begin, end, depth_, panels);
+  }
+}
+
+void Linear::forward(const OperandRows& x, AnyRows y) const {
   if (onednn_) {
-    onednn_->run(x.data, x.stride, x.count, y.data, y.stride);
+    onednn_->run(reinterpret_cast<const float*>(x.groups), x.stride, x.count, static_cast<float*>(y.data), y.stride);
     return;
   }
   ProductCall call;
-  call.a = x.data;
+  call.a = x.groups;
   call.a_stride = x.stride;
   call.rows = x.count;
-  call.depth = inputs_;
+  call.depth = depth_;
   call.columns = outputs_;
   call.panels = panels_.data();
   call.bias = bias_.data();
+  call.row_scales = x.scales;
+  call.column_scales = scales_.data();
+  call.corrections = corrections_.data();
   call.finish = finish_;
+  call.narrow = y.narrow;
   call.y = y.data;
   call.y_stride = y.stride;
-  kernels_->product(call);
+  switch (precision_) {
+    case Precision::f32:
+      return kernels_->product_f32(call);
+    case Precision::bf16:
+      return kernels_->product_bf16(call);
+    case Precision::int8:
+      return kernels_->product_int8(call);
+  }
 }
 
 }  // namespace mt

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 
 #include "kernels/aligned.h"
 #include "kernels/kernels.h"
 #include "kernels/matmul.h"
+#include "layers/operand.h"
 #include "layers/rows.h"
 
 namespace mt {
@@ -17,22 +19,31 @@ enum class ProductBackend : std::uint8_t { automatic, own, onednn };
 
 class Linear {
  public:
-  // weight: [outputs, inputs] as PyTorch stores it; bias: [outputs] or empty. Both are copied.
+  // weight: [outputs, inputs] as PyTorch stores it; bias: [outputs] or empty. Both are copied, weights in the
+  // precision: int8 ones with a scale for each output, largest magnitude / 127. inputs must fill whole groups
+  // (groups_of). oneDNN is for float32 only.
   Linear(std::span<const float> weight, std::span<const float> bias, std::size_t inputs, std::size_t outputs,
-         Finish finish, const Kernels& kernels, ProductBackend backend = ProductBackend::automatic);
+         Finish finish, const Kernels& kernels, Precision precision = Precision::f32,
+         ProductBackend backend = ProductBackend::automatic);
 
-  // x: [tokens, inputs], y: [tokens, outputs]; with Finish::bias_add the product is added to y. A row of y depends on
-  // its row of x alone, to the byte. Saves nothing. Any number of threads may call it at once.
-  void forward(Rows<const float> x, Rows<float> y) const;
+  // x: [tokens, inputs] operand, y: [tokens, outputs]; with Finish::bias_add the product is added to y, which is
+  // float32 then. A row of y depends on its row of x alone, to the byte. Saves nothing. Any number of threads may call
+  // it at once.
+  void forward(const OperandRows& x, AnyRows y) const;
 
   std::size_t inputs() const { return inputs_; }
   std::size_t outputs() const { return outputs_; }
 
  private:
-  std::size_t inputs_, outputs_;
+  void pack(std::span<const float> weight);
+
+  std::size_t inputs_, outputs_, depth_;
   Finish finish_;
   const Kernels* kernels_;
-  Aligned<float> panels_, bias_;
+  Precision precision_;
+  Aligned<std::uint32_t> panels_;
+  Aligned<float> bias_, scales_;       // [outputs, padded to panels]
+  Aligned<std::int32_t> corrections_;  // likewise
   std::optional<Matmul> onednn_;
 };
 

@@ -9,7 +9,7 @@ namespace mt::test {
 
 inline std::vector<const Kernels*> kernels_of_machine() {
   std::vector<const Kernels*> all;
-  for (const Isa isa : {Isa::generic, Isa::avx2, Isa::avx512}) {
+  for (const Isa isa : {Isa::generic, Isa::avx2, Isa::avx512, Isa::avx512_vnni, Isa::avx512_bf16}) {
     if (isa <= machine_isa()) all.push_back(&kernels_of(isa));
   }
   return all;

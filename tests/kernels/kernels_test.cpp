@@ -52,10 +52,11 @@ std::vector<float> kernel_attention(const Kernels& kernels, const std::vector<fl
                                     const std::vector<float>& v, std::size_t begin, std::size_t end, std::size_t tokens,
                                     std::size_t head, float scale) {
   const std::size_t stride = (head + kernels.lanes - 1) / kernels.lanes * kernels.lanes, cut = tokens / 3;
-  Aligned<float> keys(panel_elements(kernels, head, tokens)), values(tokens * stride);
-  std::fill_n(keys.data(), keys.size(), NAN);  // what is behind the last key must not matter
-  kernels.pack_panels(k.data() + cut * head, head, cut, tokens, head, keys.data());
-  kernels.pack_panels(k.data(), head, 0, cut, head, keys.data());
+  Aligned<std::uint32_t> keys(panel_groups(kernels, head, tokens));
+  Aligned<float> values(tokens * stride);
+  std::fill_n(keys.data(), keys.size(), 0x7fc00000u);  // what is behind the last key must not matter
+  kernels.pack_panels(reinterpret_cast<const Group*>(k.data()) + cut * head, head, cut, tokens, head, keys.data());
+  kernels.pack_panels(reinterpret_cast<const Group*>(k.data()), head, 0, cut, head, keys.data());
   std::fill_n(values.data(), values.size(), 0.0f);
   for (std::size_t t = 0; t < tokens; ++t) std::copy_n(v.data() + t * head, head, values.data() + t * stride);
   Aligned<float> scratch(attention_scratch(end - begin, head));
@@ -71,7 +72,7 @@ std::vector<float> kernel_attention(const Kernels& kernels, const std::vector<fl
   call.scale = scale;
   call.out = out.data();
   call.scratch = scratch.data();
-  kernels.attention(call);
+  kernels.attention_f32(call);
   return out;
 }
 
@@ -178,9 +179,10 @@ TEST_CASE("product kernel: GELU is the exact one to float32 rounding, also far o
     for (int i = -12000; i <= 12000; ++i) x.push_back(static_cast<float>(i) / 1000);
     for (const float far : {-1e30f, -100.0f, -20.0f, 20.0f, 100.0f, 1e30f, INFINITY}) x.push_back(far);
     const std::size_t n = x.size();
-    Aligned<float> panels(panel_elements(*kernels, 1, n)), bias(panel_elements(*kernels, 1, n));
+    Aligned<std::uint32_t> panels(panel_groups(*kernels, 1, n));
+    Aligned<float> bias(panel_groups(*kernels, 1, n));
     std::fill_n(bias.data(), bias.size(), 0.0f);
-    kernels->pack_panels(x.data(), 1, 0, n, 1, panels.data());
+    kernels->pack_panels(reinterpret_cast<const Group*>(x.data()), 1, 0, n, 1, panels.data());
     const float one = 1;
     std::vector<float> y(n);
     ProductCall call;
@@ -191,7 +193,7 @@ TEST_CASE("product kernel: GELU is the exact one to float32 rounding, also far o
     call.bias = bias.data();
     call.y = y.data();
     call.finish = Finish::bias_gelu;
-    kernels->product(call);
+    kernels->product_f32(call);
     for (std::size_t i = 0; i + 1 < n; ++i) {
       const double bound = 3e-7 * std::max(1.0, std::abs(static_cast<double>(x[i])));
       REQUIRE(std::abs(static_cast<double>(y[i]) - exact_gelu(static_cast<double>(x[i]))) < bound);
@@ -199,7 +201,7 @@ TEST_CASE("product kernel: GELU is the exact one to float32 rounding, also far o
     CHECK(y[n - 1] == INFINITY);
     CHECK(y[n - 7] == 0);
     call.finish = Finish::bias_quick_gelu;
-    kernels->product(call);
+    kernels->product_f32(call);
     for (std::size_t i = 0; i + 1 < n; ++i) {
       const double expected = static_cast<double>(x[i]) / (1 + std::exp(-1.702 * static_cast<double>(x[i])));
       REQUIRE(std::abs(static_cast<double>(y[i]) - expected) <

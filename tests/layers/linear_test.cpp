@@ -55,9 +55,9 @@ TEST_CASE("linear: agrees with the plain loop on every instruction set, by our k
       for (const Finish finish : kFinishes) {
         for (const Case& c :
              {Case(1, 1, 1), Case(5, 3, 17), Case(13, 64, 64), Case(65, 192, 100), Case(130, 70, 259)}) {
-          const Linear linear(c.weight, c.bias, c.inputs, c.outputs, finish, *kernels, backend);
+          const Linear linear(c.weight, c.bias, c.inputs, c.outputs, finish, *kernels, Precision::f32, backend);
           auto y = c.y;
-          linear.forward({c.x.data(), c.rows, c.inputs}, {y.data(), c.rows, c.outputs});
+          linear.forward(Rows<const float>(c.x.data(), c.rows, c.inputs), Rows<float>(y.data(), c.rows, c.outputs));
           double largest = 0;
           for (std::size_t i = 0; i < c.rows; ++i) {
             for (std::size_t j = 0; j < c.outputs; ++j) {
@@ -78,13 +78,14 @@ TEST_CASE("linear: a row's bytes do not depend on how many rows there are, from 
   for (const Kernels* kernels : kernels_of_machine()) {
     for (const ProductBackend backend : {ProductBackend::own, ProductBackend::onednn}) {
       const Case c(512, 96, 80);
-      const Linear linear(c.weight, c.bias, c.inputs, c.outputs, Finish::bias_gelu, *kernels, backend);
+      const Linear linear(c.weight, c.bias, c.inputs, c.outputs, Finish::bias_gelu, *kernels, Precision::f32, backend);
       std::vector<float> all(c.y.size());
-      linear.forward({c.x.data(), 512, c.inputs}, {all.data(), 512, c.outputs});
+      linear.forward(Rows<const float>(c.x.data(), 512, c.inputs), Rows<float>(all.data(), 512, c.outputs));
       for (std::size_t m = 1; m < 512; m += m < 70 ? 1 : 23) {
         std::vector<float> y(m * c.outputs);
         // The last m rows, so that a row meets every place in a tile.
-        linear.forward(Rows<const float>(c.x.data(), 512, c.inputs).rows(512 - m, 512), {y.data(), m, c.outputs});
+        linear.forward(Rows<const float>(c.x.data(), 512, c.inputs).rows(512 - m, 512),
+                       Rows<float>(y.data(), m, c.outputs));
         REQUIRE(std::memcmp(y.data(), all.data() + (512 - m) * c.outputs, y.size() * sizeof(float)) == 0);
       }
     }
@@ -94,14 +95,15 @@ TEST_CASE("linear: a row's bytes do not depend on how many rows there are, from 
 TEST_CASE("linear: rows may lie apart, and several threads may share one layer") {
   const Case c(40, 64, 64);
   for (const ProductBackend backend : {ProductBackend::own, ProductBackend::onednn}) {
-    const Linear linear(c.weight, {}, c.inputs, c.outputs, Finish::bias, kernels(), backend);
+    const Linear linear(c.weight, {}, c.inputs, c.outputs, Finish::bias, kernels(), Precision::f32, backend);
     std::vector<float> tight(40 * 64), wide(40 * 200, -1), x(40 * 100);
-    linear.forward({c.x.data(), 40, 64}, {tight.data(), 40, 64});
+    linear.forward(Rows<const float>(c.x.data(), 40, 64), Rows<float>(tight.data(), 40, 64));
     for (std::size_t i = 0; i < 40; ++i) std::copy_n(c.x.data() + i * 64, 64, x.data() + i * 100);
     std::vector<std::thread> threads;
     for (std::size_t part = 0; part < 4; ++part) {
       threads.emplace_back([&, part] {
-        linear.forward({x.data() + part * 1000, 10, 64, 100}, {wide.data() + part * 2000, 10, 64, 200});
+        linear.forward(Rows<const float>(x.data() + part * 1000, 10, 64, 100),
+                       Rows<float>(wide.data() + part * 2000, 10, 64, 200));
       });
     }
     for (std::thread& thread : threads) thread.join();

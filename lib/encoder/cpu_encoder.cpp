@@ -1,0 +1,319 @@
+// Runs the blocks over a batch. Samples are gathered into chunks of a few hundred tokens, and a worker takes a chunk
+// through all blocks before its next one, so that activations stay in cache. Where chunks are too few to go round, or
+// long, the rows of one chunk are shared by all workers, who meet once a block. Every step is made of operations whose
+// rows do not know of each other, so both ways give the same bytes.
+#include <algorithm>
+#include <cstring>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "encoder/block.h"
+#include "encoder/encoder.h"
+#include "encoder/pooling.h"
+
+namespace mt {
+
+namespace {
+
+// Tokens of one chunk: large enough to read each weight from memory seldom, small enough for the cache.
+constexpr std::size_t kChunkTokens = 256;
+// A longer chunk is shared by all workers, in pieces of about kChunkTokens.
+constexpr std::size_t kSharedTokens = 1024;
+
+// Consecutive samples that go through the blocks together; offsets are counted from the first one's first token.
+struct Chunk {
+  std::size_t first_sample = 0, first_row = 0;
+  std::vector<std::size_t> offsets = {0};
+
+  std::size_t samples() const { return offsets.size() - 1; }
+  std::size_t rows() const { return offsets.back(); }
+};
+
+struct RowRange {
+  std::size_t begin = 0, end = 0;
+};
+
+// rows cut into equal pieces, a multiple of workers, of at most about kChunkTokens.
+std::vector<RowRange> pieces_of(std::size_t rows, std::size_t workers) {
+  const std::size_t rounds = (rows + workers * kChunkTokens - 1) / (workers * kChunkTokens);
+  const std::size_t count = std::min(rows, rounds * workers);
+  std::vector<RowRange> pieces;
+  for (std::size_t i = 0; i < count; ++i) pieces.push_back({rows * i / count, rows * (i + 1) / count});
+  return pieces;
+}
+
+// The state of one chunk between its steps. Keys and values alternate between two stores: while some rows of a chunk
+// still attend in one block, others already write those of the next.
+struct ChunkState {
+  Aligned<float> tokens;
+  Aligned<std::byte> queries;
+  KeysAndValues kv[2];
+};
+
+bool all_finite(const float* values, std::size_t n) {
+  std::uint32_t bad = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, values + i, sizeof bits);
+    bad |= static_cast<std::uint32_t>((bits & 0x7f800000u) == 0x7f800000u);
+  }
+  return bad == 0;
+}
+
+class CpuEncoder final : public Encoder {
+ public:
+  CpuEncoder(const Part& part, ThreadPool& pool, Precision precision);
+
+  const Architecture& architecture() const override { return architecture_; }
+  std::size_t feature_width(const EncodeOptions& options) const override {
+    return projects(options) ? architecture_.projection : architecture_.width;
+  }
+  Tensor encode(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options,
+                std::vector<FailedSample>* failed) override;
+
+ private:
+  // One call of encode.
+  struct Job {
+    const float* tokens = nullptr;
+    std::span<const std::int64_t> offsets;
+    const EncodeOptions* options = nullptr;
+    std::size_t layers = 0;
+    const LayerNorm* norm = nullptr;
+    float* pooled = nullptr;              // [output rows, width]
+    std::vector<std::size_t> output_row;  // of each sample
+    std::vector<std::string> reasons;     // of each sample; empty: it is well
+  };
+
+  bool norms(const EncodeOptions& options) const {
+    return architecture_.norm != Architecture::Norm::none && (!options.layers || options.norm);
+  }
+  bool projects(const EncodeOptions& options) const {
+    return projection_ && options.projection && options.pooling != Pooling::tokens && (!options.layers || options.norm);
+  }
+  std::size_t layers_of(const EncodeOptions& options) const;
+  Job prepare(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options) const;
+  std::vector<Chunk> chunks_of(const Job& job) const;
+  void begin_chunk(const Job& job, const Chunk& chunk, ChunkState& state) const;
+  void run_step(const Job& job, const Chunk& chunk, ChunkState& state, RowRange rows, std::size_t step,
+                std::size_t worker);
+  void run_alone(Job& job, const Chunk& chunk, std::size_t worker);
+  void run_shared(Job& job, const Chunk& chunk);
+  void end_chunk(Job& job, const Chunk& chunk, ChunkState& state) const;
+  Tensor project(const Tensor& pooled);
+  void report(const Job& job, Tensor& features, std::vector<FailedSample>* failed) const;
+
+  const Kernels& kernels_;
+  Numbers numbers_;
+  Architecture architecture_;
+  ThreadPool& pool_;
+  std::vector<Block> blocks_;
+  LayerNorm final_norm_;
+  std::unique_ptr<Linear> projection_;
+  std::vector<ChunkState> states_;          // of each worker; a shared chunk uses the first
+  std::vector<BlockWorkspace> workspaces_;  // of each worker
+};
+
+CpuEncoder::CpuEncoder(const Part& part, ThreadPool& pool, Precision precision)
+    : kernels_(kernels()),
+      numbers_{&kernels_, precision},
+      architecture_(architecture_of(part)),
+      pool_(pool),
+      states_(pool.size()) {
+  for (std::size_t i = 0; i < pool.size(); ++i) workspaces_.emplace_back(numbers_);
+  for (std::size_t i = 0; i < architecture_.blocks; ++i) blocks_.emplace_back(part, architecture_, i, numbers_);
+  pool_.parallel_for(architecture_.blocks * Block::kLinears, [&](std::size_t item, std::size_t) {
+    blocks_[item / Block::kLinears].pack(part, item % Block::kLinears);
+  });
+  if (architecture_.norm != Architecture::Norm::none) final_norm_ = layer_norm_of(part, "norm", architecture_.eps);
+  if (architecture_.projection == 0) return;
+  Tensor storage;
+  const auto matrix = as_floats(part.at("projection"), storage);  // [width, projection]; Linear wants its transpose
+  const std::size_t width = architecture_.width, columns = architecture_.projection;
+  std::vector<float> transposed(matrix.size());
+  for (std::size_t i = 0; i < width; ++i) {
+    for (std::size_t j = 0; j < columns; ++j) transposed[j * width + i] = matrix[i * columns + j];
+  }
+  projection_ = std::make_unique<Linear>(transposed, std::span<const float>{}, width, columns, Finish::bias, kernels_);
+}
+
+std::size_t CpuEncoder::layers_of(const EncodeOptions& options) const {
+  const std::size_t layers = options.layers.value_or(architecture_.blocks);
+  if (layers > architecture_.blocks) {
+    throw Error("--layers", fmt::format("{} blocks are asked for, the encoder has {}", layers, architecture_.blocks));
+  }
+  return layers;
+}
+
+CpuEncoder::Job CpuEncoder::prepare(const Tensor& tokens, std::span<const std::int64_t> offsets,
+                                    const EncodeOptions& options) const {
+  if (tokens.shape().size() != 2 || tokens.columns() != architecture_.width) {
+    throw Error(
+        "tokens",
+        fmt::format("they are {}, the encoder takes rows of {}", to_string(tokens.shape()), architecture_.width),
+        "use the model that made them");
+  }
+  if (offsets.empty() || offsets.front() != 0 || !std::is_sorted(offsets.begin(), offsets.end()) ||
+      static_cast<std::size_t>(offsets.back()) != tokens.rows()) {
+    throw std::logic_error("encode: offsets must rise from 0 to the number of tokens");
+  }
+  Job job;
+  job.tokens = tokens.as<float>().data();
+  job.offsets = offsets;
+  job.options = &options;
+  job.layers = layers_of(options);
+  job.norm = norms(options) ? &final_norm_ : nullptr;
+  const std::size_t samples = offsets.size() - 1;
+  job.reasons.resize(samples);
+  job.output_row.push_back(0);
+  for (std::size_t i = 0; i < samples; ++i) {
+    const auto length = static_cast<std::size_t>(offsets[i + 1] - offsets[i]);
+    const bool per_token = options.pooling == Pooling::tokens;
+    const bool needs_data = per_token || options.pooling == Pooling::mean || options.pooling == Pooling::max;
+    if (length == 0)
+      job.reasons[i] = "it has no tokens";
+    else if (needs_data && length <= options.prefix) {
+      job.reasons[i] = fmt::format("{} tokens, of which {} are prefix: nothing to pool", length, options.prefix);
+    }
+    job.output_row.push_back(job.output_row.back() + (per_token ? length - std::min(length, options.prefix) : 1));
+  }
+  return job;
+}
+
+std::vector<Chunk> CpuEncoder::chunks_of(const Job& job) const {
+  std::vector<Chunk> chunks;
+  for (std::size_t i = 0; i < job.reasons.size(); ++i) {
+    const auto begin = static_cast<std::size_t>(job.offsets[i]),
+               length = static_cast<std::size_t>(job.offsets[i + 1]) - begin;
+    if (!chunks.empty() && chunks.back().rows() + length <= kChunkTokens) {
+      chunks.back().offsets.push_back(chunks.back().rows() + length);
+    } else {
+      chunks.push_back({i, begin, {0, length}});
+    }
+  }
+  return chunks;
+}
+
+void CpuEncoder::begin_chunk(const Job& job, const Chunk& chunk, ChunkState& state) const {
+  const std::size_t elements = chunk.rows() * architecture_.width;
+  std::copy_n(job.tokens + chunk.first_row * architecture_.width, elements, state.tokens.reserve(elements));
+  state.queries.reserve(elements * (numbers_.narrow() ? sizeof(std::uint16_t) : sizeof(float)));
+  for (KeysAndValues& kv : state.kv) {
+    kv.reshape(chunk.offsets, architecture_.heads, architecture_.width / architecture_.heads, numbers_.narrow(),
+               kernels_);
+  }
+}
+
+// Step s of a row range: the rest of block s - 1, then the beginning of block s.
+void CpuEncoder::run_step(const Job& job, const Chunk& chunk, ChunkState& state, RowRange range, std::size_t step,
+                          std::size_t worker) {
+  throw_if_interrupted();
+  const std::size_t width = architecture_.width;
+  const Rows<float> x = Rows<float>(state.tokens.data(), chunk.rows(), width).rows(range.begin, range.end);
+  const AnyRows queries =
+      AnyRows(state.queries.data(), numbers_.narrow(), chunk.rows(), width).rows(range.begin, range.end);
+  BlockWorkspace& workspace = workspaces_[worker];
+  if (step > 0) blocks_[step - 1].from_attention(range.begin, x, queries, state.kv[(step - 1) % 2], workspace);
+  if (step < job.layers) blocks_[step].before_attention(range.begin, x, queries, state.kv[step % 2], workspace);
+}
+
+void CpuEncoder::run_alone(Job& job, const Chunk& chunk, std::size_t worker) {
+  ChunkState& state = states_[worker];
+  begin_chunk(job, chunk, state);
+  const auto pieces = pieces_of(chunk.rows(), 1);
+  for (std::size_t step = 0; step <= job.layers; ++step) {
+    for (const RowRange& rows : pieces) run_step(job, chunk, state, rows, step, worker);
+  }
+  end_chunk(job, chunk, state);
+}
+
+void CpuEncoder::run_shared(Job& job, const Chunk& chunk) {
+  ChunkState& state = states_[0];
+  begin_chunk(job, chunk, state);
+  const auto pieces = pieces_of(chunk.rows(), pool_.size());
+  for (std::size_t step = 0; step <= job.layers; ++step) {
+    pool_.parallel_for(pieces.size(), [&](std::size_t piece, std::size_t worker) {
+      run_step(job, chunk, state, pieces[piece], step, worker);
+    });
+  }
+  end_chunk(job, chunk, state);
+}
+
+void CpuEncoder::end_chunk(Job& job, const Chunk& chunk, ChunkState& state) const {
+  const std::size_t width = architecture_.width;
+  for (std::size_t s = 0; s < chunk.samples(); ++s) {
+    const std::size_t sample = chunk.first_sample + s, begin = chunk.offsets[s], length = chunk.offsets[s + 1] - begin;
+    if (!job.reasons[sample].empty()) continue;
+    const Rows<float> x(state.tokens.data() + begin * width, length, width);
+    if (!all_finite(x.data, length * width)) {
+      const bool given = all_finite(job.tokens + (chunk.first_row + begin) * width, length * width);
+      job.reasons[sample] = given ? "its features are not finite" : "its tokens hold NaN or Inf";
+      continue;
+    }
+    pool(x, job.options->pooling, job.options->prefix, job.norm, architecture_.norm, kernels_,
+         job.pooled + job.output_row[sample] * width);
+  }
+}
+
+Tensor CpuEncoder::project(const Tensor& pooled) {
+  const std::size_t samples = pooled.rows(), width = architecture_.width, columns = architecture_.projection;
+  Tensor features(DType::f32, {samples, columns});
+  const Rows<const float> x(pooled.as<float>().data(), samples, width);
+  const Rows<float> y(features.as<float>().data(), samples, columns);
+  const auto pieces = pieces_of(samples, pool_.size());
+  pool_.parallel_for(pieces.size(), [&](std::size_t i, std::size_t) {
+    projection_->forward(x.rows(pieces[i].begin, pieces[i].end), y.rows(pieces[i].begin, pieces[i].end));
+  });
+  return features;
+}
+
+void CpuEncoder::report(const Job& job, Tensor& features, std::vector<FailedSample>* failed) const {
+  const std::size_t width = features.columns();
+  float* values = features.as<float>().data();
+  for (std::size_t i = 0; i < job.reasons.size(); ++i) {
+    float* rows = values + job.output_row[i] * width;
+    const std::size_t elements = (job.output_row[i + 1] - job.output_row[i]) * width;
+    std::string reason = job.reasons[i];
+    if (reason.empty() && !all_finite(rows, elements)) reason = "its features are not finite";
+    if (reason.empty()) continue;
+    if (failed == nullptr) throw Error(fmt::format("sample {}", i), reason);
+    std::fill_n(rows, elements, 0.0f);
+    failed->push_back({i, std::move(reason)});
+  }
+}
+
+Tensor CpuEncoder::encode(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options,
+                          std::vector<FailedSample>* failed) {
+  Job job = prepare(tokens, offsets, options);
+  Tensor pooled(DType::f32, {job.output_row.back(), architecture_.width});
+  job.pooled = pooled.as<float>().data();
+  const std::vector<Chunk> chunks = chunks_of(job);
+  // Short chunks go to one worker each in full rounds; those left over and long ones are shared.
+  std::vector<const Chunk*> alone, shared;
+  for (const Chunk& chunk : chunks)
+    (chunk.rows() <= kSharedTokens || pool_.size() == 1 ? alone : shared).push_back(&chunk);
+  while (alone.size() % pool_.size() != 0) {
+    shared.push_back(alone.back());
+    alone.pop_back();
+  }
+  pool_.parallel_for(alone.size(), [&](std::size_t i, std::size_t worker) { run_alone(job, *alone[i], worker); });
+  for (const Chunk* chunk : shared) run_shared(job, *chunk);
+  Tensor features = projects(options) ? project(pooled) : std::move(pooled);
+  report(job, features, failed);
+  return features;
+}
+
+}  // namespace
+
+Precision cpu_precision(Precision wanted, const Architecture& a) {
+  const bool fits = a.width % 4 == 0 && a.mlp % 4 == 0 && a.width / a.heads % 2 == 0;
+  return fits && has(kernels(), wanted) ? wanted : Precision::f32;
+}
+
+std::unique_ptr<Encoder> make_cpu_encoder(const Part& encoder, ThreadPool& pool, Precision precision) {
+  return std::make_unique<CpuEncoder>(encoder, pool, precision);
+}
+
+}  // namespace mt

@@ -1,0 +1,253 @@
+#include "encoder/encode_stream.h"
+
+#include <algorithm>
+#include <exception>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/threads.h"
+
+namespace mt {
+
+namespace {
+
+constexpr std::size_t kMostSamples = 1 << 16;  // of one batch, when sequences are very short
+
+// Rows of each sample without the first `prefix`: how centers and labels of tokens follow their tokens.
+template <class Keep>
+void for_each_kept_run(const std::vector<std::int64_t>& offsets, std::size_t prefix, const Keep& keep) {
+  for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
+    const auto begin = static_cast<std::size_t>(offsets[i]), end = static_cast<std::size_t>(offsets[i + 1]);
+    keep(std::min(begin + prefix, end), end);
+  }
+}
+
+Tensor rows_without_prefix(const Tensor& rows, const std::vector<std::int64_t>& offsets, std::size_t prefix) {
+  if (rows.empty()) return rows;
+  Shape shape = rows.shape();
+  shape[0] = 0;
+  for_each_kept_run(offsets, prefix, [&](std::size_t begin, std::size_t end) { shape[0] += end - begin; });
+  Tensor kept(rows.dtype(), shape);
+  const std::size_t row_bytes = rows.columns() * size_of(rows.dtype());
+  std::byte* target = kept.mutable_data();
+  for_each_kept_run(offsets, prefix, [&](std::size_t begin, std::size_t end) {
+    target = std::copy_n(rows.data() + begin * row_bytes, (end - begin) * row_bytes, target);
+  });
+  return kept;
+}
+
+std::vector<std::int32_t> labels_without_prefix(const std::vector<std::int32_t>& labels,
+                                                const std::vector<std::int64_t>& offsets, std::size_t prefix) {
+  std::vector<std::int32_t> kept;
+  if (labels.empty()) return kept;
+  for_each_kept_run(offsets, prefix, [&](std::size_t begin, std::size_t end) {
+    kept.insert(kept.end(), labels.begin() + static_cast<std::ptrdiff_t>(begin),
+                labels.begin() + static_cast<std::ptrdiff_t>(end));
+  });
+  return kept;
+}
+
+// The samples that failed leave the batch and join its rejected inputs, in the order of the input list.
+Batch without_failed(Batch batch, const std::vector<FailedSample>& failed) {
+  if (failed.empty()) return batch;
+  Batch kept = batch.slice(0, 0);
+  std::size_t next = 0;
+  for (const FailedSample& f : failed) {
+    kept.append(batch.slice(next, f.sample));
+    next = f.sample + 1;
+  }
+  kept.append(batch.slice(next, batch.samples()));
+  kept.rejected = std::move(batch.rejected);
+  for (const FailedSample& f : failed) kept.rejected.push_back({batch.ids[f.sample], batch.index[f.sample], f.reason});
+  std::stable_sort(kept.rejected.begin(), kept.rejected.end(),
+                   [](const Rejected& a, const Rejected& b) { return a.index < b.index; });
+  return kept;
+}
+
+// After a resume: what is sealed already leaves the batch.
+Batch after_index(Batch batch, std::int64_t last) {
+  const auto done = std::upper_bound(batch.index.begin(), batch.index.end(), last) - batch.index.begin();
+  std::vector<Rejected> rejected;
+  for (Rejected& r : batch.rejected) {
+    if (r.index > last) rejected.push_back(std::move(r));
+  }
+  Batch rest = done == 0 ? std::move(batch) : batch.slice(static_cast<std::size_t>(done), batch.samples());
+  rest.rejected = std::move(rejected);
+  return rest;
+}
+
+void require_equal(const Schema& first, const Schema& other) {
+  const bool equal = first.width == other.width && first.prefix == other.prefix && first.positions == other.positions &&
+                     first.modality == other.modality && first.label_names == other.label_names &&
+                     first.source == other.source && first.config == other.config;
+  if (!equal)
+    throw Error("TOKENS", "the files were not made alike", "join them with mt-cat, or encode them one by one");
+}
+
+}  // namespace
+
+Schema features_schema(std::span<const std::unique_ptr<SampleReader>> readers, const Encoder& encoder,
+                       const StreamOptions& options) {
+  const Schema& tokens = readers.front()->schema();
+  for (const auto& reader : readers) {
+    if (reader->schema().kind != Kind::tokens) {
+      throw Error("TOKENS", fmt::format("a file of {}, expected tokens", name_of(reader->schema().kind)));
+    }
+    require_equal(tokens, reader->schema());
+  }
+  if (tokens.width != encoder.architecture().width) {
+    throw Error("TOKENS",
+                fmt::format("/tokens is {} wide, the encoder takes {}", tokens.width, encoder.architecture().width),
+                fmt::format("use a {}-wide --model", tokens.width));
+  }
+  const bool per_token = options.encode.pooling == Pooling::tokens;
+  Schema features = tokens;
+  features.kind = Kind::features;
+  features.width = encoder.feature_width(options.encode);
+  features.dtype = DType::f32;
+  features.ragged = per_token;
+  features.code_width = 0;
+  features.has_centers = tokens.has_centers && per_token;
+  features.has_token_labels = tokens.has_token_labels && per_token;
+  features.prefix = 0;
+  return features;
+}
+
+Batch encode_batch(Batch batch, Encoder& encoder, const StreamOptions& options) {
+  const std::size_t added = options.additions.cls ? 1 : 0, own_prefix = options.encode.prefix - added;
+  batch.codes = Tensor();
+  if (options.encode.pooling == Pooling::tokens) {
+    batch.centers = rows_without_prefix(batch.centers, batch.offsets, own_prefix);
+    batch.token_labels = labels_without_prefix(batch.token_labels, batch.offsets, own_prefix);
+  } else {
+    batch.centers = Tensor();
+    batch.token_labels.clear();
+  }
+  if (batch.samples() == 0) {
+    batch.rows = Tensor(DType::f32, {0, encoder.feature_width(options.encode)});
+    if (options.encode.pooling == Pooling::tokens)
+      batch.offsets.assign(1, 0);
+    else
+      batch.offsets.clear();
+    return batch;
+  }
+  Tensor tokens = batch.rows.dtype() == DType::f32 ? std::move(batch.rows) : batch.rows.to(DType::f32);
+  std::vector<std::int64_t> offsets = std::move(batch.offsets);
+  if (options.additions.any()) add_to_tokens(options.additions, tokens, offsets);
+  std::vector<FailedSample> failed;
+  batch.rows = encoder.encode(tokens, offsets, options.encode, &failed);
+  batch.offsets.clear();
+  if (options.encode.pooling == Pooling::tokens) {
+    batch.offsets.push_back(0);
+    for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
+      const std::int64_t length = offsets[i + 1] - offsets[i];
+      batch.offsets.push_back(batch.offsets.back() +
+                              std::max<std::int64_t>(0, length - static_cast<std::int64_t>(options.encode.prefix)));
+    }
+  }
+  return without_failed(std::move(batch), failed);
+}
+
+namespace {
+
+// The three steps and what went wrong in each.
+class Pipeline {
+ public:
+  Pipeline(Encoder& encoder, const StreamOptions& options, SampleWriter& writer, Progress& progress)
+      : encoder_(encoder), options_(options), writer_(writer), progress_(progress) {}
+
+  StreamReport run(std::span<const std::unique_ptr<SampleReader>> readers) {
+    std::thread computing([this] { compute(); }), writing([this] { write(); });
+    try {
+      read(readers);
+    } catch (...) {
+      read_failure_ = std::current_exception();
+    }
+    incoming_.close();
+    computing.join();
+    writing.join();
+    for (const std::exception_ptr& failure : {read_failure_, compute_failure_, write_failure_}) {
+      if (failure) std::rethrow_exception(failure);
+    }
+    return report_;
+  }
+
+ private:
+  void read(std::span<const std::unique_ptr<SampleReader>> readers) {
+    const std::int64_t done = writer_.last_index();
+    std::int64_t last = -1;
+    for (const auto& reader : readers) {
+      while (auto batch = reader->next(options_.budget, kMostSamples)) {
+        if (done >= 0) {
+          if (!batch->index.empty() && batch->index.front() <= last) {
+            throw Error("--resume", "the files are not in the order of /index", "join them with mt-cat first");
+          }
+          if (!batch->index.empty()) last = batch->index.back();
+          batch = after_index(std::move(*batch), done);
+          if (batch->samples() == 0 && batch->rejected.empty()) continue;
+        }
+        if (!incoming_.push(std::move(*batch))) return;
+      }
+    }
+  }
+
+  void compute() {
+    try {
+      while (auto tokens = incoming_.pop()) {
+        const std::size_t given = tokens->samples(), rows = tokens->row_count();
+        std::vector<Rejected> upstream = tokens->rejected;
+        Batch features = encode_batch(std::move(*tokens), encoder_, options_);
+        name_failures(features.rejected, upstream);
+        const auto kept = static_cast<std::int64_t>(features.samples());
+        if (!outgoing_.push(std::move(features))) break;
+        report_.samples += kept;
+        report_.rejected += static_cast<std::int64_t>(given) - kept;
+        report_.tokens += static_cast<std::int64_t>(rows);
+        progress_.advance(kept, static_cast<std::int64_t>(given) - kept);
+      }
+    } catch (...) {
+      compute_failure_ = std::current_exception();
+    }
+    incoming_.close();
+    outgoing_.close();
+  }
+
+  // Names the samples that the encoder rejected; upstream's were named there.
+  void name_failures(const std::vector<Rejected>& rejected, const std::vector<Rejected>& upstream) const {
+    if (rejected.size() == upstream.size()) return;
+    for (const Rejected& r : rejected) {
+      if (std::find(upstream.begin(), upstream.end(), r) != upstream.end()) continue;
+      if (options_.strict) throw Error(printable(r.id), r.reason, "without --strict it is left out");
+      progress_.warn(fmt::format("{}: {} (left out)", r.id, r.reason));
+    }
+  }
+
+  void write() {
+    try {
+      while (auto features = outgoing_.pop()) writer_.write(*features);
+    } catch (...) {
+      write_failure_ = std::current_exception();
+      outgoing_.close();
+    }
+  }
+
+  Encoder& encoder_;
+  const StreamOptions& options_;
+  SampleWriter& writer_;
+  Progress& progress_;
+  BoundedQueue<Batch> incoming_{1}, outgoing_{1};
+  std::exception_ptr read_failure_, compute_failure_, write_failure_;
+  StreamReport report_;
+};
+
+}  // namespace
+
+StreamReport encode_stream(std::span<const std::unique_ptr<SampleReader>> readers, Encoder& encoder,
+                           const StreamOptions& options, SampleWriter& writer, Progress& progress) {
+  return Pipeline(encoder, options, writer, progress).run(readers);
+}
+
+}  // namespace mt
