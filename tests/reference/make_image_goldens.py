@@ -116,6 +116,52 @@ def position_cases():
     return cases
 
 
+def noise(row, rows, columns):
+    """Rows [row, row + rows) of an endless matrix of values in [-1, 1)."""
+    return synthetic("noise", row + rows, columns, 1)[row:, :, 0].astype(np.float32) / np.float32(128) - np.float32(1)
+
+
+def token_cases():
+    """A picture all the way to tokens: open_clip's image tower up to its blocks, and Hugging Face's ViT embeddings."""
+    from open_clip.transform import image_transform
+    from open_clip.transformer import VisionTransformer
+    from transformers import ViTConfig, ViTModel
+    width, patch, trained = 32, 8, 32
+    kernel = torch.from_numpy(noise(0, width, 3 * patch * patch) * np.float32(0.1)).reshape(width, 3, patch, patch)
+    cls = torch.from_numpy(noise(100, 1, width)[0])
+    positions = torch.from_numpy(noise(200, (trained // patch) ** 2 + 1, width))
+    gain = torch.from_numpy(noise(300, 1, width)[0] + np.float32(1.5))
+    shift = torch.from_numpy(noise(301, 1, width)[0])
+    picture = Image.fromarray(synthetic("waves", 50, 41, 3))
+    cases = []
+    for size in (32, 48):
+        pixels = image_transform((size, size), is_train=False)(picture)[None]
+        tower = VisionTransformer(image_size=size, patch_size=patch, width=width, layers=1, heads=2, mlp_ratio=4.0,
+                                  output_dim=16)
+        state = {"visual.positional_embedding": positions.clone()}
+        from open_clip.model import resize_pos_embed
+        resize_pos_embed(state, type("Model", (), {"visual": tower})())
+        tower.conv1.weight.data, tower.class_embedding.data = kernel, cls
+        tower.positional_embedding.data = state["visual.positional_embedding"]
+        tower.ln_pre.weight.data, tower.ln_pre.bias.data = gain, shift
+        taken = []
+        tower.transformer.register_forward_pre_hook(lambda module, args: taken.append(args[0].detach()))
+        tower.eval()(pixels)
+        tokens = taken[0][0]
+        assert tokens.shape == ((size // patch) ** 2 + 1, width), tokens.shape
+        cases.append(dict(family="open_clip", size=size, samples=sampled(tokens.numpy(), 200)))
+
+        config = ViTConfig(hidden_size=width, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+                           image_size=trained, patch_size=patch)
+        embeddings = ViTModel(config, add_pooling_layer=False).embeddings.eval()
+        embeddings.patch_embeddings.projection.weight.data = kernel
+        embeddings.patch_embeddings.projection.bias.data = shift
+        embeddings.cls_token.data, embeddings.position_embeddings.data = cls[None, None], positions[None]
+        tokens = embeddings(pixels, interpolate_pos_encoding=True)[0].detach()
+        cases.append(dict(family="hugging_face", size=size, samples=sampled(tokens.numpy(), 200)))
+    return cases
+
+
 def write(name, cases):
     path = GOLDEN / f"image_{name}.json"
     path.write_text("[\n" + ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases) + "\n]\n")
@@ -128,3 +174,4 @@ if __name__ == "__main__":
     write("resize_float", float_resize_cases())
     write("preparation", preparation_cases())
     write("positions", position_cases())
+    write("tokens", token_cases())
