@@ -16,9 +16,11 @@ const Kernels& kernels_of(Isa isa) {
     case Isa::avx2:
       return avx2_kernels();
     case Isa::avx512:
-    case Isa::avx512_vnni:
-    case Isa::avx512_bf16:
       return avx512_kernels();
+    case Isa::avx512_vnni:
+      return avx512_vnni_kernels();
+    case Isa::avx512_bf16:
+      return avx512_bf16_kernels();
 #else
     case Isa::avx2:
     case Isa::avx512:
