@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/golden/images: a tiny picture of every format and variant, and what it must decode to.
 
-    pip install pillow tifffile pydicom numpy
+    pip install pillow tifffile pydicom numpy; apt-get install dcmtk
     python3 tests/reference/make_images.py
 
 Lossless pictures are written from known arrays and their pixels listed as SHA-256 in expected.tsv (name, height, width,
@@ -13,6 +13,7 @@ import hashlib
 import io
 import pathlib
 import struct
+import subprocess
 import zlib
 
 import numpy as np
@@ -467,6 +468,10 @@ def dicom():
     ds.compress(RLELossless, generate_instance_uid=False)
     ds.save_as(OUT / "rle.dcm")
     record("rle.dcm", (twelve.astype(np.float64) * 2 - 1024).astype(np.float32))
+    rescaled = (twelve.astype(np.float64) * 2 - 1024).astype(np.float32)
+    for name, command in (("jpeg_ls.dcm", ["dcmcjpls", "+un"]), ("jpeg_lossless.dcm", ["dcmcjpeg", "+e1", "+un"])):
+        subprocess.run([*command, OUT / "rescaled12.dcm", OUT / name], check=True)
+        record(name, rescaled)
     buffer = io.BytesIO()
     big = smooth(16, 24, 1)
     Image.fromarray(big[:, :, 0]).save(buffer, "JPEG", quality=80)
