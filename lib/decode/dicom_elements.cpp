@@ -133,7 +133,7 @@ class ElementReader {
         continue;
       }
       found_.frame_offsets.resize(data.size() / 4);
-      if (!data.empty()) std::memcpy(found_.frame_offsets.data(), data.data(), found_.frame_offsets.size() * 4);
+      if (data.size() >= 4) std::memcpy(found_.frame_offsets.data(), data.data(), found_.frame_offsets.size() * 4);
     }
   }
 

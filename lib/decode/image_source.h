@@ -13,19 +13,26 @@
 namespace mt {
 
 struct ImageSourceOptions {
-  std::vector<std::string> inputs;     // files, directories, IDX, NPY/NPZ, "-" (paths on standard input, one a line)
-  std::vector<std::string> manifests;  // CSV, TSV, JSON, JSON lines with columns path, label, id (others named below)
+  // Picture files, directories, IDX and NumPy files, "-" (paths on standard input, one a line). Of a directory those
+  // files are taken whose extension is that of a picture format; a file given by name is taken whatever it is called.
+  std::vector<std::string> inputs;
+  std::vector<std::string> manifests;  // CSV, TSV, JSON, JSON lines with columns path, label, id (others named below);
+                                       // paths are relative to the manifest's directory
   std::string path_column = "path", label_column = "label", id_column = "id";
-  std::string labels;       // "directory": class is the folder's name; a path: IDX/NPY labels, CSV id,label; "": none
+  std::string labels;       // "directory": class is the folder's name; a path: IDX/NPY/NPZ labels, CSV id,label;
+                            // "": from the manifest, or from the labels file that lies beside an IDX file
   bool id_stem = false;     // --ids stem: ids without extension
   std::string array;        // name of the array in an NPZ that holds the pictures, "" when it is the only one
-  std::string label_array;  // likewise the labels
+  std::string label_array;  // likewise the labels; "" tries the names that go with it: x_train, y_train;
+                            // train_images, train_labels
   ImageLimits limits;
+  std::string temporary_directory =
+      "/var/tmp";  // compressed arrays beyond 1 GiB are unpacked into a nameless file there
 };
 
 // The full list, fixed at construction: order, ids and class names do not depend on shards or threads. Ids: path
-// relative to the input argument ("file#row" for arrays), percent-escaped, unique (Error names the first duplicate).
-// Directory entries sort bytewise.
+// relative to the input argument (a file's own name; "file#row" for arrays; paths of lists and manifests as written),
+// percent-escaped, unique (Error names the first duplicate). Directory entries sort bytewise.
 class ImageSource {
  public:
   static std::unique_ptr<ImageSource> open(const ImageSourceOptions& options);  // throws Error, UsageError
@@ -39,13 +46,12 @@ class ImageSource {
 
   struct Loaded {
     Image image;
-    Digest digest;  // of the raw bytes (file contents; for arrays, of the row's bytes with its shape and type)
+    Digest digest;  // of the raw bytes (file contents; for arrays, of the row's pixels with their shape and type)
   };
-  // Throws Error (the sample is then rejected). Callable from several threads at once.
+  // Throw Error (the sample is then rejected). Callable from several threads at once. digest(i) is load(i).digest
+  // without the decoding of files.
   virtual Loaded load(std::size_t i) const = 0;
-  // The digest that load gives, without decoding: tells whether inputs changed, also those that do not decode. Throws
-  // Error when the bytes cannot be read. Callable from several threads at once.
-  virtual Digest digest(std::size_t i) const { return load(i).digest; }
+  virtual Digest digest(std::size_t i) const = 0;
 };
 
 }  // namespace mt

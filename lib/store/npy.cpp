@@ -341,11 +341,9 @@ Tensor read_npy(std::span<const std::byte> file, std::string_view where, std::sh
   return npy_elements(header, header.shape, c_order(header, stored), where);
 }
 
-std::vector<std::string> read_npy_text(std::span<const std::byte> file, std::string_view where) {
-  const NpyHeader header = whole_header(file, where);
+std::vector<std::string> npy_texts(const NpyHeader& header, std::span<const std::byte> stored, std::string_view where) {
   if (!header.is_text()) throw Error(where, "holds numbers where text is needed");
   std::vector<std::byte> ordered;
-  std::span<const std::byte> stored = file.subspan(header.data_offset);
   if (header.fortran_order && header.shape.size() > 1) stored = ordered = c_order(header, stored);
   // Text of no width takes no bytes, so the file would not bound the count: cap it by what a list may hold.
   const std::size_t count = element_count(header.shape);
@@ -356,6 +354,11 @@ std::vector<std::string> read_npy_text(std::span<const std::byte> file, std::str
     out.push_back(text_item(header, stored.subspan(i * header.item_bytes, header.item_bytes)));
   }
   return out;
+}
+
+std::vector<std::string> read_npy_text(std::span<const std::byte> file, std::string_view where) {
+  const NpyHeader header = whole_header(file, where);
+  return npy_texts(header, file.subspan(header.data_offset), where);
 }
 
 }  // namespace mt

@@ -45,7 +45,9 @@ Tensor npy_elements(const NpyHeader& header, Shape shape, std::span<const std::b
 Tensor read_npy(std::span<const std::byte> file, std::string_view where,
                 std::shared_ptr<const void> keep_alive = nullptr);
 
-// An array of text (kinds S and U) as UTF-8, in C order; trailing zero characters are padding.
+// Text (kinds S and U) as UTF-8, in C order; trailing zero characters are padding. stored must be as long as the header
+// says.
+std::vector<std::string> npy_texts(const NpyHeader& header, std::span<const std::byte> stored, std::string_view where);
 std::vector<std::string> read_npy_text(std::span<const std::byte> file, std::string_view where);
 
 }  // namespace mt
