@@ -1,4 +1,5 @@
 // PNG through libpng. Animated PNG gives its default picture, since libpng skips the chunks of the animation.
+#include <algorithm>
 #include <csetjmp>
 #include <cstring>
 #include <vector>
@@ -33,6 +34,8 @@ class PngReader {
     guarded([this] {
       png_set_read_fn(png_, this, on_read);
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_extent decides, and says it better
+      // Without this libpng allocates what an eXIf chunk declares. No chunk is larger than its file.
+      png_set_chunk_malloc_max(png_, std::max<png_alloc_size_t>(bytes_.size(), 1));
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, 0);
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, kSkipped, sizeof kSkipped / 5);
     });

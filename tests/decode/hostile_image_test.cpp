@@ -152,6 +152,7 @@ TEST_CASE("image: bombs are refused in no time, before memory is asked for") {
       {"PNG of 2^31 - 1 x 1", bytes_of(png(2147483647, 1))},
       {"PNG of 2^31 x 2^31", bytes_of(png(0x80000000u, 0x80000000u))},
       {"PNG of 16,000 x 16,000 in 90 bytes", bytes_of(png(16000, 16000))},
+      {"PNG with 1.9 GB of EXIF", bytes_of(png(1, 1).insert(33, big_endian(0x72000000) + "eXIfMM"))},
       {"GIF of 65,535 x 65,535", patched("plain.gif", 6, huge)},
       {"GIF frame of 8,000 x 8,000", patched("plain.gif", find("plain.gif", std::string("\x2c\0\0\0\0", 5)) + 5,
                                              little_endian(8000, 2) + little_endian(8000, 2))},
@@ -169,6 +170,8 @@ TEST_CASE("image: bombs are refused in no time, before memory is asked for") {
       {"PGM of 16,000 x 16,000 in 22 bytes", bytes_of("P5 16000 16000 255\nx")},
       {"PGM of 10^30", bytes_of("P5 1000000000000000000000000000000 1 255\nx")},
       {"WebP of 16,384 x 16,384", patched("lossless.webp", find("lossless.webp", "\x2f"), "\x2f\xff\xff\xff\x0f")},
+      {"DICOM element of 2^32 - 2 bytes",
+       patched("grey8.dcm", find("grey8.dcm", std::string("\xe0\x7f\x10\0OB", 6)) + 8, "\xfe\xff\xff\xff")},
       {"DICOM of 65,535 x 65,535",
        patched("grey8.dcm", find("grey8.dcm", std::string("\x28\0\x10\0US\2\0", 8)) + 8, "\xff\xff")},
   };
