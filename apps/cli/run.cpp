@@ -78,8 +78,8 @@ void complain(const std::string& program, const std::string& message) {
 
 // Flushes standard output; throws when a byte was lost.
 void flush_stdout() {
-  std::cout.flush();
   errno = 0;
+  std::cout.flush();
   const bool failed = std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout;
   if (!failed) return;
   throw system_error("standard output", "write", errno == 0 ? EIO : errno);
@@ -160,8 +160,9 @@ int run(const About& about, int argc, char** argv, const std::function<Action(CL
   install_signals();
   int status = kFailed;
   try {
-    status = act(about, argc, argv, describe);
+    const int outcome = act(about, argc, argv, describe);
     flush_stdout();
+    status = outcome;  // not before: a byte that is lost here is a failure
   } catch (const Interrupted& stop) {
     die_of(stop.signal());
   } catch (const UsageError& error) {
