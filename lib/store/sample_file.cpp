@@ -179,6 +179,11 @@ std::vector<std::int64_t> SampleFile::index(std::size_t begin, std::size_t end) 
   return values;
 }
 
+bool SampleFile::has_checksums() const {
+  const Source* main = source(ColumnId::rows);
+  return main != nullptr && h5::filters_of(main->opened.dataset.get()).find("fletcher32") != std::string::npos;
+}
+
 std::vector<std::int32_t> SampleFile::labels(std::size_t begin, std::size_t end) const {
   const h5::Lock lock;
   const Source* labels = source(ColumnId::labels);

@@ -24,12 +24,15 @@ class SampleFile {
   hid_t id() const { return file_.get(); }
   std::size_t samples() const { return samples_; }
   std::size_t rows() const { return rows_; }
+  std::size_t boxes() const { return boxes_; }
+  bool has_checksums() const;  // of the main data set
   std::size_t rejected_count() const { return rejected_ ? rejected_->declared.elements : 0; }
 
   // Samples [begin, end), without rejected inputs; throws logic_error outside of the file.
   Batch read(std::size_t begin, std::size_t end) const;
   std::vector<std::int64_t> offsets(std::size_t begin,
                                     std::size_t end) const;  // of the file; without /offsets begin .. end
+  std::vector<std::string> ids(std::size_t begin, std::size_t end) const { return read_ids(begin, end); }
   std::vector<std::int64_t> index(std::size_t begin, std::size_t end) const;
   std::vector<std::int32_t> labels(std::size_t begin, std::size_t end) const;
   std::vector<Rejected> rejected(std::size_t begin, std::size_t end) const;
