@@ -20,14 +20,6 @@ std::string member(const Part& part, const char* name, const char* otherwise) {
   return found != tokenizer->end() && found->is_string() ? found->get<std::string>() : otherwise;
 }
 
-const Tensor& lines_in(const Part& part, const char* name) {
-  const auto found = part.tensors.find(name);
-  if (found == part.tensors.end()) {
-    throw Error("tokenizer/text", fmt::format("has no tensor \"{}\"", name), "give --vocab or --merges");
-  }
-  return found->second;
-}
-
 bool lower_case_of(const Part& part) {
   const auto& tokenizer = part.config.at("tokenizer");
   const auto found = tokenizer.find("lower_case");
@@ -41,9 +33,8 @@ bool lower_case_of(const Part& part) {
 
 std::unique_ptr<TextTokenizer> text_tokenizer_of(const Part& part) {
   const std::string kind = member(part, "kind", "");
-  if (kind == "wordpiece")
-    return std::make_unique<WordPiece>(lines_of(lines_in(part, "vocabulary")), lower_case_of(part));
-  if (kind == "byte_pair") return std::make_unique<BytePair>(lines_of(lines_in(part, "merges")));
+  if (kind == "wordpiece") return std::make_unique<WordPiece>(lines_of(part.at("vocabulary")), lower_case_of(part));
+  if (kind == "byte_pair") return std::make_unique<BytePair>(lines_of(part.at("merges")));
   throw Error("tokenizer/text", fmt::format("has a tokenizer of the unknown kind \"{}\"", printable(kind)),
               "give --vocab or --merges");
 }
