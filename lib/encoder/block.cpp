@@ -1,5 +1,7 @@
 #include "encoder/block.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace mt {
@@ -62,8 +64,28 @@ AnyRows BlockWorkspace::rows(Purpose purpose, std::size_t count, std::size_t wid
   return {buffers_[purpose].reserve(count * width * element), numbers_.narrow(), count, width};
 }
 
+namespace {
+
+// The keys [tokens, heads * head size] averaged over heads.
+void average_heads(AnyRows keys, Rows<float> metric) {
+  const std::size_t heads = keys.width / metric.width;
+  for (std::size_t i = 0; i < keys.count; ++i) {
+    float* out = metric.row(i);
+    std::fill_n(out, metric.width, 0.0f);
+    for (std::size_t h = 0; h < heads; ++h) {
+      const void* key = keys.at(i, h * metric.width);
+      for (std::size_t j = 0; j < metric.width; ++j) {
+        out[j] += keys.narrow ? to_float(static_cast<const BFloat16*>(key)[j]) : static_cast<const float*>(key)[j];
+      }
+    }
+    for (std::size_t j = 0; j < metric.width; ++j) out[j] /= static_cast<float>(heads);
+  }
+}
+
+}  // namespace
+
 void Block::before_attention(std::size_t begin, Rows<const float> x, AnyRows queries, KeysAndValues& kv,
-                             BlockWorkspace& workspace) const {
+                             Rows<float> metric, BlockWorkspace& workspace) const {
   const AnyRows keys = workspace.rows(BlockWorkspace::keys, x.count, width_);
   const AnyRows values = workspace.rows(BlockWorkspace::values, x.count, width_);
   const OperandRows normed = workspace.operand.of_normed(norm1_, x);
@@ -71,14 +93,18 @@ void Block::before_attention(std::size_t begin, Rows<const float> x, AnyRows que
   key_->forward(normed, keys);
   value_->forward(normed, values);
   kv.store(begin, keys, values);
+  if (metric.width > 0) average_heads(keys, metric);
 }
 
-void Block::from_attention(std::size_t begin, Rows<float> x, AnyRows queries, const KeysAndValues& kv,
-                           BlockWorkspace& workspace) const {
+void Block::attend(std::size_t begin, Rows<float> x, AnyRows queries, const KeysAndValues& kv, const float* key_bias,
+                   BlockWorkspace& workspace) const {
   const AnyRows attended = workspace.rows(BlockWorkspace::attended, x.count, width_);
-  const AnyRows hidden = workspace.rows(BlockWorkspace::hidden, x.count, mlp_);
-  attention_.forward(begin, queries, kv, attended, workspace.scratch);
+  attention_.forward(begin, queries, kv, attended, workspace.scratch, key_bias);
   output_->forward(workspace.operand.of(attended), x);
+}
+
+void Block::feed_forward(Rows<float> x, BlockWorkspace& workspace) const {
+  const AnyRows hidden = workspace.rows(BlockWorkspace::hidden, x.count, mlp_);
   hidden_->forward(workspace.operand.of_normed(norm2_, x), hidden);
   mlp_output_->forward(workspace.operand.of(hidden), x);
 }

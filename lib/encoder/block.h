@@ -47,11 +47,14 @@ class Block {
 
   // The part before attention for rows [begin, begin + x.count) of the packed batch:
   // queries = norm1(x) Wq + bq, keys and values likewise into kv. x, queries: [tokens, width].
-  void before_attention(std::size_t begin, Rows<const float> x, AnyRows queries, KeysAndValues& kv,
+  // metric: [tokens, head size], the keys averaged over heads, where it is not empty.
+  void before_attention(std::size_t begin, Rows<const float> x, AnyRows queries, KeysAndValues& kv, Rows<float> metric,
                         BlockWorkspace& workspace) const;
-  // The rest, when kv holds the keys and values of all rows: adds attention and MLP to x.
-  void from_attention(std::size_t begin, Rows<float> x, AnyRows queries, const KeysAndValues& kv,
-                      BlockWorkspace& workspace) const;
+  // When kv holds the keys and values of all rows: adds attention to x.
+  void attend(std::size_t begin, Rows<float> x, AnyRows queries, const KeysAndValues& kv, const float* key_bias,
+              BlockWorkspace& workspace) const;
+  // Adds the MLP to x.
+  void feed_forward(Rows<float> x, BlockWorkspace& workspace) const;
 
  private:
   std::unique_ptr<Linear> linear(const Part& part, const std::string& name, std::size_t first, std::size_t outputs,

@@ -4,13 +4,11 @@
 // rows do not know of each other, so both ways give the same bytes.
 #include <algorithm>
 #include <cstring>
-#include <functional>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "base/interrupt.h"
-#include "encoder/block.h"
+#include "encoder/chunk.h"
 #include "encoder/encoder.h"
 #include "encoder/pooling.h"
 
@@ -18,39 +16,16 @@ namespace mt {
 
 namespace {
 
-// Tokens of one chunk: large enough to read each weight from memory seldom, small enough for the cache.
-constexpr std::size_t kChunkTokens = 256;
-// A longer chunk is shared by all workers, in pieces of about kChunkTokens.
+// A longer chunk is shared by all workers.
 constexpr std::size_t kSharedTokens = 1024;
 
-// Consecutive samples that go through the blocks together; offsets are counted from the first one's first token.
+// Consecutive samples; offsets are counted from the first one's first token.
 struct Chunk {
   std::size_t first_sample = 0, first_row = 0;
   std::vector<std::size_t> offsets = {0};
 
   std::size_t samples() const { return offsets.size() - 1; }
   std::size_t rows() const { return offsets.back(); }
-};
-
-struct RowRange {
-  std::size_t begin = 0, end = 0;
-};
-
-// rows cut into equal pieces, a multiple of workers, of at most about kChunkTokens.
-std::vector<RowRange> pieces_of(std::size_t rows, std::size_t workers) {
-  const std::size_t rounds = (rows + workers * kChunkTokens - 1) / (workers * kChunkTokens);
-  const std::size_t count = std::min(rows, rounds * workers);
-  std::vector<RowRange> pieces;
-  for (std::size_t i = 0; i < count; ++i) pieces.push_back({rows * i / count, rows * (i + 1) / count});
-  return pieces;
-}
-
-// The state of one chunk between its steps. Keys and values alternate between two stores: while some rows of a chunk
-// still attend in one block, others already write those of the next.
-struct ChunkState {
-  Aligned<float> tokens;
-  Aligned<std::byte> queries;
-  KeysAndValues kv[2];
 };
 
 bool all_finite(const float* values, std::size_t n) {
@@ -96,9 +71,7 @@ class CpuEncoder final : public Encoder {
   std::size_t layers_of(const EncodeOptions& options) const;
   Job prepare(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options) const;
   std::vector<Chunk> chunks_of(const Job& job) const;
-  void begin_chunk(const Job& job, const Chunk& chunk, ChunkState& state) const;
-  void run_step(const Job& job, const Chunk& chunk, ChunkState& state, RowRange rows, std::size_t step,
-                std::size_t worker);
+  void run(Job& job, const Chunk& chunk, ChunkState& state, std::size_t workers, const ForEach& for_each);
   void run_alone(Job& job, const Chunk& chunk, std::size_t worker);
   void run_shared(Job& job, const Chunk& chunk);
   void end_chunk(Job& job, const Chunk& chunk, ChunkState& state) const;
@@ -159,6 +132,9 @@ CpuEncoder::Job CpuEncoder::prepare(const Tensor& tokens, std::span<const std::i
       static_cast<std::size_t>(offsets.back()) != tokens.rows()) {
     throw std::logic_error("encode: offsets must rise from 0 to the number of tokens");
   }
+  if (options.merge > 0 && (options.pooling == Pooling::tokens || options.pooling == Pooling::eot)) {
+    throw Error("--merge", "merged tokens are not those that came in", "--pool cls, mean or max");
+  }
   Job job;
   job.tokens = tokens.as<float>().data();
   job.offsets = offsets;
@@ -196,64 +172,38 @@ std::vector<Chunk> CpuEncoder::chunks_of(const Job& job) const {
   return chunks;
 }
 
-void CpuEncoder::begin_chunk(const Job& job, const Chunk& chunk, ChunkState& state) const {
-  const std::size_t elements = chunk.rows() * architecture_.width;
-  std::copy_n(job.tokens + chunk.first_row * architecture_.width, elements, state.tokens.reserve(elements));
-  state.queries.reserve(elements * (numbers_.narrow() ? sizeof(std::uint16_t) : sizeof(float)));
-  for (KeysAndValues& kv : state.kv) {
-    kv.reshape(chunk.offsets, architecture_.heads, architecture_.width / architecture_.heads, numbers_.narrow(),
-               kernels_);
-  }
-}
-
-// Step s of a row range: the rest of block s - 1, then the beginning of block s.
-void CpuEncoder::run_step(const Job& job, const Chunk& chunk, ChunkState& state, RowRange range, std::size_t step,
-                          std::size_t worker) {
-  throw_if_interrupted();
-  const std::size_t width = architecture_.width;
-  const Rows<float> x = Rows<float>(state.tokens.data(), chunk.rows(), width).rows(range.begin, range.end);
-  const AnyRows queries =
-      AnyRows(state.queries.data(), numbers_.narrow(), chunk.rows(), width).rows(range.begin, range.end);
-  BlockWorkspace& workspace = workspaces_[worker];
-  if (step > 0) blocks_[step - 1].from_attention(range.begin, x, queries, state.kv[(step - 1) % 2], workspace);
-  if (step < job.layers) blocks_[step].before_attention(range.begin, x, queries, state.kv[step % 2], workspace);
+void CpuEncoder::run(Job& job, const Chunk& chunk, ChunkState& state, std::size_t workers, const ForEach& for_each) {
+  ChunkRun run(blocks_, architecture_, numbers_, state, workspaces_, workers, for_each);
+  run.run(job.tokens + chunk.first_row * architecture_.width, chunk.offsets, job.layers,
+          {job.options->merge, job.options->prefix});
+  end_chunk(job, chunk, state);
 }
 
 void CpuEncoder::run_alone(Job& job, const Chunk& chunk, std::size_t worker) {
-  ChunkState& state = states_[worker];
-  begin_chunk(job, chunk, state);
-  const auto pieces = pieces_of(chunk.rows(), 1);
-  for (std::size_t step = 0; step <= job.layers; ++step) {
-    for (const RowRange& rows : pieces) run_step(job, chunk, state, rows, step, worker);
-  }
-  end_chunk(job, chunk, state);
+  run(job, chunk, states_[worker], 1, [worker](std::size_t items, const Task& task) {
+    for (std::size_t item = 0; item < items; ++item) task(item, worker);
+  });
 }
 
 void CpuEncoder::run_shared(Job& job, const Chunk& chunk) {
-  ChunkState& state = states_[0];
-  begin_chunk(job, chunk, state);
-  const auto pieces = pieces_of(chunk.rows(), pool_.size());
-  for (std::size_t step = 0; step <= job.layers; ++step) {
-    pool_.parallel_for(pieces.size(), [&](std::size_t piece, std::size_t worker) {
-      run_step(job, chunk, state, pieces[piece], step, worker);
-    });
-  }
-  end_chunk(job, chunk, state);
+  run(job, chunk, states_[0], pool_.size(),
+      [this](std::size_t items, const Task& task) { pool_.parallel_for(items, task); });
 }
 
 void CpuEncoder::end_chunk(Job& job, const Chunk& chunk, ChunkState& state) const {
   const std::size_t width = architecture_.width;
   for (std::size_t s = 0; s < chunk.samples(); ++s) {
-    const std::size_t sample = chunk.first_sample + s, begin = chunk.offsets[s], length = chunk.offsets[s + 1] - begin;
+    const std::size_t sample = chunk.first_sample + s, begin = state.offsets[s], length = state.offsets[s + 1] - begin;
     if (!job.reasons[sample].empty()) continue;
     const Rows<float> x(state.tokens.data() + begin * width, length, width);
     if (!all_finite(x.data, length * width)) {
-      const bool given = all_finite(job.tokens + (chunk.first_row + begin) * width, length * width);
-      job.reasons[sample] = given ? "its features are not finite" : "its tokens hold NaN or Inf";
+      const std::size_t first = chunk.first_row + chunk.offsets[s], given = chunk.offsets[s + 1] - chunk.offsets[s];
+      const bool finite = all_finite(job.tokens + first * width, given * width);
+      job.reasons[sample] = finite ? "its features are not finite" : "its tokens hold NaN or Inf";
       continue;
     }
-    pool(x, job.options->pooling, job.options->prefix, job.norm, architecture_.norm, kernels_,
-         job.pooled + job.output_row[sample] * width);
+    pool(x, state.sizes.empty() ? nullptr : state.sizes.data() + begin, job.options->pooling, job.options->prefix,
+         job.norm, architecture_.norm, kernels_, job.pooled + job.output_row[sample] * width);
   }
 }
 

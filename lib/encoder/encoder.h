@@ -37,6 +37,7 @@ struct EncodeOptions {
   std::optional<std::size_t> layers;  // run this many blocks; then no norm and no projection unless norm is set
   bool norm = false;                  // with layers: apply the final norm (and the projection) anyway
   bool projection = true;             // apply it where the model has one (never to Pooling::tokens)
+  std::size_t merge = 0;   // pairs of tokens joined in each block (layers/token_merging.h); for cls, mean and max only
   std::size_t prefix = 1;  // leading tokens left out of mean, max and tokens; cls is token 0, eot the last one
 };
 

@@ -8,8 +8,9 @@
 namespace mt {
 
 // Pools one sample: x [T, width], changed by the norm, T > prefix (T > 0 for cls and eot); out: [width], or
-// [T - prefix, width] for Pooling::tokens. norm may be null. Sums run over the tokens in order.
-void pool(Rows<float> x, Pooling pooling, std::size_t prefix, const LayerNorm* norm, Architecture::Norm when,
-          const Kernels& kernels, float* out);
+// [T - prefix, width] for Pooling::tokens. norm may be null. Sums run over the tokens in order; the
+// mean weights token i by sizes[i] where sizes is not null.
+void pool(Rows<float> x, const float* sizes, Pooling pooling, std::size_t prefix, const LayerNorm* norm,
+          Architecture::Norm when, const Kernels& kernels, float* out);
 
 }  // namespace mt

@@ -63,6 +63,16 @@ inline float exponentials(float* scores, std::size_t n, float factor, float& max
   return keep;
 }
 
+// scores = scores * factor + bias.
+template <class V>
+inline void bias_scores(float* scores, const float* bias, std::size_t n, float factor) {
+  const auto by = V::set1(factor);
+  std::size_t j = 0;
+  for (; j + V::lanes <= n; j += V::lanes) V::store(scores + j, V::fma(V::load(scores + j), by, V::load(bias + j)));
+  if (j < n)
+    V::store_first(scores + j, n - j, V::fma(V::load_first(scores + j, n - j), by, V::load_first(bias + j, n - j)));
+}
+
 // One tile of query rows against keys [first, first + n): scores, exponentials, products with values, gathered in
 // state.
 template <class V, class A>
@@ -81,9 +91,13 @@ void attend_block(const AttentionCall& call, std::size_t row, std::size_t m, std
                                                               sums + j, kKeyBlock);
   }
   float keep[V::tile_rows];
+  float factor = call.scale * 1.44269504f;
+  if (call.key_bias != nullptr) {
+    for (std::size_t i = 0; i < m; ++i) bias_scores<V>(scores + i * kKeyBlock, call.key_bias + first, n, factor);
+    factor = 1;
+  }
   for (std::size_t i = 0; i < m; ++i) {
-    keep[i] = exponentials<V, A>(scores + i * kKeyBlock, n, call.scale * 1.44269504f, state.maximum[row + i],
-                                 state.sum[row + i]);
+    keep[i] = exponentials<V, A>(scores + i * kKeyBlock, n, factor, state.maximum[row + i], state.sum[row + i]);
   }
   for (std::size_t j = 0; j < padded; j += panel) {
     const std::size_t width = padded - j < panel ? padded - j : panel;
@@ -92,10 +106,10 @@ void attend_block(const AttentionCall& call, std::size_t row, std::size_t m, std
   }
   for (std::size_t i = 0; i < m; ++i) {
     float* output = state.output + (row + i) * padded;
-    const auto factor = V::set1(keep[i]);
+    const auto kept = V::set1(keep[i]);
     for (std::size_t j = 0; j < padded; j += V::lanes) {
       const auto fresh = V::load(products + i * padded + j);
-      V::store(output + j, first == 0 ? fresh : V::fma(V::load(output + j), factor, fresh));
+      V::store(output + j, first == 0 ? fresh : V::fma(V::load(output + j), kept, fresh));
     }
   }
 }

@@ -53,7 +53,8 @@ struct AttentionCall {
   const void* values = nullptr;
   std::size_t value_stride = 0;  // head_size rounded up to lanes
   float scale = 1;
-  void* out = nullptr;  // [rows, head_size], rows out_stride elements apart
+  const float* key_bias = nullptr;  // [tokens] added to the scores times log2(e), or null
+  void* out = nullptr;              // [rows, head_size], rows out_stride elements apart
   std::size_t out_stride = 0;
   float* scratch = nullptr;  // attention_scratch(rows, head_size) floats, 64-byte aligned
 };

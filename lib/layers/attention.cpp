@@ -85,8 +85,8 @@ void KeysAndValues::store(std::size_t begin, AnyRows keys, AnyRows values) {
   });
 }
 
-void Attention::forward(std::size_t begin, AnyRows queries, const KeysAndValues& kv, AnyRows y,
-                        Aligned<float>& scratch) const {
+void Attention::forward(std::size_t begin, AnyRows queries, const KeysAndValues& kv, AnyRows y, Aligned<float>& scratch,
+                        const float* key_bias) const {
   scratch.reserve(attention_scratch(queries.count, head_size_));
   for_each_sequence(
       kv.offsets_, begin, begin + queries.count, [&](std::size_t sequence, std::size_t from, std::size_t to) {
@@ -100,6 +100,7 @@ void Attention::forward(std::size_t begin, AnyRows queries, const KeysAndValues&
         call.scale = scale_;
         call.out_stride = y.stride;
         call.scratch = scratch.data();
+        call.key_bias = key_bias == nullptr ? nullptr : key_bias + start;
         for (std::size_t head = 0; head < heads_; ++head) {
           call.query = queries.at(row, head * head_size_);
           call.keys = kv.keys_.data() + kv.key_starts_[sequence] + head * kv.key_groups(call.tokens);

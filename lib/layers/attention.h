@@ -43,9 +43,11 @@ class Attention {
       : heads_(heads), head_size_(head_size), scale_(scale) {}
 
   // y = softmax(scale q k^T) v for rows [begin, begin + queries.count) of the packed batch, each within its own
-  // sequence. queries, y: [tokens, heads * head_size], of kv's type. scratch grows as needed. A row's bytes depend on
-  // its own sequence alone. Saves nothing.
-  void forward(std::size_t begin, AnyRows queries, const KeysAndValues& kv, AnyRows y, Aligned<float>& scratch) const;
+  // sequence. queries, y: [tokens, heads * head_size], of kv's type. key_bias: [tokens of the batch], added to the
+  // scores times log2(e), or null. scratch grows as needed. A row's bytes depend on its own sequence alone. Saves
+  // nothing.
+  void forward(std::size_t begin, AnyRows queries, const KeysAndValues& kv, AnyRows y, Aligned<float>& scratch,
+               const float* key_bias = nullptr) const;
 
  private:
   std::size_t heads_, head_size_;

@@ -1,8 +1,6 @@
 #include <cstring>
-#include <fstream>
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "encoder/encoder.h"
@@ -10,6 +8,7 @@
 #include "kernels/kernels.h"
 #include "layers/layer_norm.h"
 #include "layers/linear.h"
+#include "support/goldens.h"
 
 using namespace mt;
 using namespace mt::test;
@@ -23,12 +22,6 @@ constexpr std::size_t kLongest = 1212;
 #endif
 
 constexpr Precision kPrecisions[] = {Precision::f32, Precision::bf16, Precision::int8};
-
-nlohmann::json golden(const std::string& name) {
-  std::ifstream file(std::string(MT_TESTS_DIR) + "/golden/encoder_" + name + ".json");
-  REQUIRE(file);
-  return nlohmann::json::parse(file);
-}
 
 std::vector<std::size_t> lengths_up_to(const nlohmann::json& all, std::size_t longest) {
   std::vector<std::size_t> lengths;
@@ -51,7 +44,7 @@ double largest_difference(const nlohmann::json& checks, const Tensor& outputs, s
 }
 
 void check_blocks(const std::string& name, const Size& size) {
-  const auto expected = golden(name);
+  const auto expected = golden("encoder_" + name);
   const auto batch = hashed_batch(lengths_up_to(expected["lengths"], kLongest), size.width);
   ThreadPool pool(2);
   const auto encoder = make_cpu_encoder(hashed_encoder(size), pool);
@@ -66,7 +59,7 @@ void check_blocks(const std::string& name, const Size& size) {
 
 // The features of one image by the whole tower: patches, CLS, positions, norm, blocks, norm, projection.
 void check_tower(const std::string& name, Size size, const char* activation) {
-  const auto expected = golden(name);
+  const auto expected = golden("encoder_" + name);
   Part part = hashed_encoder(size);
   part.config["activation"] = activation;
   part.tensors["projection"] =
@@ -228,6 +221,35 @@ TEST_CASE("cpu encoder: NaN, Inf and empty samples are named, their mates are no
   for (const Precision precision : kPrecisions) {
     if (has(kernels(), precision)) check_failures(precision);
   }
+}
+
+TEST_CASE("cpu encoder: token merging agrees with the published algorithm in every block") {
+  const auto expected = golden("encoder_merge");
+  const auto batch = hashed_batch(expected["lengths"], kTiny.width);
+  const Part part = hashed_encoder(kTiny);
+  const std::vector<std::int64_t> rows = {0, 1, 2, 3};
+  for (int kind = 0; kind < 2; ++kind) {
+    EncodeOptions options;
+    options.merge = expected["merges"];
+    options.pooling = kind == 0 ? Pooling::cls : Pooling::mean;
+    nlohmann::json checks = nlohmann::json::array();
+    for (const auto& check : expected["checks"]) {
+      if (check[1] == kind) checks.push_back({check[0], 0, check[2], check[3]});
+    }
+    ThreadPool one(1);
+    const Tensor features = make_cpu_encoder(part, one)->encode(batch.tokens, batch.offsets, options);
+    CHECK(largest_difference(checks, features, rows) <= 1e-4);
+    ThreadPool three(3);
+    CHECK(same_bytes(features, make_cpu_encoder(part, three)->encode(batch.tokens, batch.offsets, options)));
+    const auto alone = make_cpu_encoder(part, three)
+                           ->encode(batch.tokens.rows_copy(197, 247), std::vector<std::int64_t>{0, 50}, options);
+    CHECK(same_bytes(alone, features.rows_copy(1, 2)));
+  }
+  EncodeOptions options;
+  options.merge = 4;
+  options.pooling = Pooling::tokens;
+  ThreadPool pool(1);
+  CHECK_THROWS_AS(make_cpu_encoder(part, pool)->encode(batch.tokens, batch.offsets, options), Error);
 }
 
 TEST_CASE("cpu encoder: --layers stops early and leaves norm and projection out unless asked") {

@@ -4,7 +4,7 @@
 Weights and inputs are not stored: both sides compute them from an integer hash of (tensor name, position), see
 tests/encoder/hashed.h. The reference runs in float64, so that the comparison shows our rounding alone.
 
-usage: make_encoder_goldens.py [b16 l14 clip clip_quick]      (needs torch, timm, open_clip)
+usage: make_encoder_goldens.py [b16 l14 clip clip_quick merge]      (needs torch, timm, open_clip)
 """
 import functools
 import json
@@ -122,10 +122,68 @@ def clip_golden(name, activation, width, layers, heads):
     write(name, depth=layers, width=width, heads=heads, checks=sampled([f[None] for f in features]))
 
 
+def soft_matching(metric, r, class_token):
+    """Bipartite soft matching as published (Bolya et al. 2023), for one sequence [T, D]: (unmerged a, from, into)."""
+    protected = int(class_token)
+    r = min(r, (metric.shape[0] - protected) // 2)
+    metric = metric / metric.norm(dim=-1, keepdim=True)
+    a, b = metric[::2], metric[1::2]
+    scores = a @ b.T
+    if class_token:
+        scores[0, :] = -math.inf
+    node_max, node_idx = scores.max(dim=-1)
+    edge_idx = node_max.argsort(dim=-1, descending=True)
+    unm, src = edge_idx[r:], edge_idx[:r]
+    if class_token:
+        unm = unm.sort()[0]
+    return unm, src, node_idx[src]
+
+
+def merged(x, size, unm, src, dst):
+    def merge(v):
+        a, b = v[::2], v[1::2].clone()
+        return torch.cat([a[unm], b.scatter_add(0, dst[:, None].expand(-1, v.shape[1]), a[src])])
+    total = merge(size)
+    return merge(x * size) / total, total
+
+
+def merge_golden():
+    """The matches of one layer, and a tiny encoder that merges in each block."""
+    matches = []
+    for tokens, r, cls in ((197, 16, True), (64, 40, True), (33, 8, False)):
+        unm, src, dst = soft_matching(hashed(f"metric.{tokens}", (tokens, 64), 1.0).double(), r, cls)
+        matches.append(dict(tokens=tokens, merges=r, prefix=int(cls), unmerged=(2 * unm).tolist(),
+                            pairs=[[2 * s, 2 * d + 1] for s, d in zip(src.tolist(), dst.tolist())]))
+    width, heads, depth, r = 192, 3, 3, 20
+    head = width // heads
+    get = lambda name, *shape: block_tensor(name, shape).double()
+    norm = lambda x, name: torch.nn.functional.layer_norm(x, (width,), get(name + ".weight", width),
+                                                         get(name + ".bias", width), 1e-5)
+    linear = lambda x, name, o, i: x @ get(name + ".weight", o, i).T + get(name + ".bias", o)
+    checks, lengths = [], [197, 50, 7]
+    for sample, length in enumerate(lengths):
+        x = hashed(f"tokens.{sample}", (length, width), 1.7).double()
+        size = torch.ones(length, 1).double()
+        for i in range(depth):
+            n = f"blocks.{i}."
+            qkv = linear(norm(x, n + "norm1"), n + "attn.qkv", 3 * width, width).reshape(-1, 3, heads, head).permute(1, 2, 0, 3)
+            scores = qkv[0] @ qkv[1].transpose(-2, -1) / math.sqrt(head) + size.log()[:, 0]
+            y = (scores.softmax(-1) @ qkv[2]).transpose(0, 1).reshape(-1, width)
+            x = x + linear(y, n + "attn.proj", width, width)
+            x, size = merged(x, size, *soft_matching(qkv[1].mean(0), r, True))
+            h = torch.nn.functional.gelu(linear(norm(x, n + "norm2"), n + "mlp.fc1", 4 * width, width))
+            x = x + linear(h, n + "mlp.fc2", width, 4 * width)
+        x = norm(x, "norm")
+        mean = (x[1:] * size[1:]).sum(0) / size[1:].sum()
+        for kind, row in ((0, x[0]), (1, mean)):
+            checks += [[sample, kind, (k * 97 + 13) % width, round(float(row[(k * 97 + 13) % width]), 7)] for k in range(16)]
+    write("merge", lengths=lengths, merges=r, matches=matches, checks=checks)
+
+
 if __name__ == "__main__":
     import open_clip.transformer
 
-    wanted = sys.argv[1:] or ["b16", "l14", "clip", "clip_quick"]
+    wanted = sys.argv[1:] or ["b16", "l14", "clip", "clip_quick", "merge"]
     for size in wanted:
         if size in SIZES:
             blocks_golden(size)
@@ -133,3 +191,5 @@ if __name__ == "__main__":
             clip_golden(size, torch.nn.GELU, 768, 12, 12)
         elif size == "clip_quick":
             clip_golden(size, open_clip.transformer.QuickGELU, 192, 3, 3)
+        elif size == "merge":
+            merge_golden()
