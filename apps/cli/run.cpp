@@ -11,6 +11,7 @@
 #include <exception>
 #include <iostream>
 #include <new>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -35,11 +36,11 @@ extern "C" void on_signal(int signal) {
 }
 
 void install_signals() {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);  // no SA_RESTART: a blocking read returns and sees the request
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
-    struct sigaction old{};
+    struct sigaction old {};
     ::sigaction(signal, nullptr, &old);
     if (old.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);  // nohup stays nohup
   }
@@ -58,7 +59,7 @@ void open_missing_descriptors() {
 }
 
 [[noreturn]] void die_of(int signal) {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = SIG_DFL;
   sigemptyset(&action.sa_mask);
   ::sigaction(signal, &action, nullptr);
@@ -173,6 +174,8 @@ int run(const About& about, int argc, char** argv, const std::function<Action(CL
     complain(about.name, error.what());
   } catch (const std::bad_alloc&) {
     complain(about.name, "not enough memory (try a smaller --budget or fewer --threads)");
+  } catch (const std::system_error& error) {
+    complain(about.name, printable(error.what()));  // the system refused: fmt could not write, no thread could start
   } catch (const std::exception& error) {
     complain(about.name, fmt::format("internal error: {} (please report it)", printable(error.what())));
   }
