@@ -56,9 +56,13 @@ std::string innermost_reason() {
   return reason;
 }
 
-PropertyList file_access(std::string_view where) {
+enum class Access : std::uint8_t { read, write };
+
+PropertyList file_access(std::string_view where, Access access) {
   PropertyList list(H5Pcreate(H5P_FILE_ACCESS), where, "prepare");
-  check(H5Pset_fclose_degree(list.get(), H5F_CLOSE_SEMI), where, "prepare");
+  // HDF5 opens the sources of virtual data sets "weak", and refuses a file that is open in two ways.
+  const H5F_close_degree_t degree = access == Access::write ? H5F_CLOSE_SEMI : H5F_CLOSE_WEAK;
+  check(H5Pset_fclose_degree(list.get(), degree), where, "prepare");
   // Enough for a few chunks of our size, which HDF5's 1 MiB is not.
   check(H5Pset_cache(list.get(), 0, 521, std::size_t{4} << 20, 0.75), where, "prepare");
 #if H5_VERSION_GE(1, 10, 7)
@@ -153,7 +157,7 @@ bool has_hdf5_signature(std::span<const std::byte> first_bytes) {
 File create_file(const std::filesystem::path& path, std::size_t alignment) {
   const Lock lock;
   const std::string where = path.string();
-  const PropertyList access = file_access(where);
+  const PropertyList access = file_access(where, Access::write);
   check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110), where, "prepare");
   if (alignment > 0) check(H5Pset_alignment(access.get(), alignment, alignment), where, "prepare");
   const PropertyList creation = timeless(H5P_FILE_CREATE, where);
@@ -167,7 +171,7 @@ File open_file(const std::filesystem::path& path, std::string_view name) {
   if (::stat(path.c_str(), &status) != 0) throw system_error(where, "open", errno);
   if (S_ISDIR(status.st_mode)) throw Error(where, "is a directory, not a file");
   if (!S_ISREG(status.st_mode)) throw Error(where, "is not a regular file");
-  const PropertyList access = file_access(where);
+  const PropertyList access = file_access(where, Access::read);
   return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), where, "open it"};
 }
 
@@ -175,7 +179,7 @@ File create_image(std::vector<std::byte>& bytes, std::size_t expected_size) {
   const Lock lock;
   bytes.clear();
   bytes.reserve(expected_size);
-  const PropertyList access = file_access("frame");
+  const PropertyList access = file_access("frame", Access::write);
   check(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110), "frame", "prepare");
   check(H5Pset_fapl_core(access.get(), std::size_t{1} << 16, false), "frame", "prepare");
   H5FD_file_image_callbacks_t callbacks = growing_image(bytes);
@@ -195,7 +199,7 @@ void close_image(File& file, std::vector<std::byte>& bytes) {
 
 File open_image(std::span<const std::byte> image, std::string_view where) {
   const Lock lock;
-  const PropertyList access = file_access(where);
+  const PropertyList access = file_access(where, Access::read);
   check(H5Pset_fapl_core(access.get(), std::size_t{1} << 16, false), where, "prepare");
   H5FD_file_image_callbacks_t callbacks = fixed_image(image);
   check(H5Pset_file_image_callbacks(access.get(), &callbacks), where, "prepare");

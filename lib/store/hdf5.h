@@ -78,8 +78,8 @@ inline void check(herr_t status, std::string_view where, std::string_view verb) 
 }
 
 // ------------------------------------------------------------------------------------------------ files
-// Library bounds 1.10 on both sides, no time stamps, H5F_CLOSE_SEMI (a handle left open is an error, not a leak).
-// alignment: of raw data larger than itself, 0 for none. Replaces what is there.
+// Library bounds 1.10 on both sides, no time stamps; when writing, H5F_CLOSE_SEMI (a handle left open is an error, not
+// a leak). alignment: of raw data larger than itself, 0 for none. Replaces what is there.
 File create_file(const std::filesystem::path& path, std::size_t alignment = 0);
 // Read only, regular files. name stands in errors, where the path is not what the user knows.
 File open_file(const std::filesystem::path& path, std::string_view name = {});

@@ -240,7 +240,7 @@ void SampleFile::read_column(const Source& source, std::size_t begin, std::size_
   }
 }
 
-Batch SampleFile::read(std::size_t begin, std::size_t end) const {
+Batch SampleFile::read(std::size_t begin, std::size_t end, bool without_rows) const {
   if (begin > end || end > samples_) throw std::logic_error("samples outside of a file were asked for");
   const h5::Lock lock;
   Batch batch;
@@ -259,6 +259,7 @@ Batch SampleFile::read(std::size_t begin, std::size_t end) const {
   batch.labels = labels(begin, end);
   for (const Source& one : sources_) {
     const bool token = one.column.axis == Axis::token;
+    if (without_rows && one.column.id == ColumnId::rows) continue;
     switch (one.column.id) {
       case ColumnId::index:
       case ColumnId::labels:

@@ -28,8 +28,9 @@ class SampleFile {
   bool has_checksums() const;  // of the main data set
   std::size_t rejected_count() const { return rejected_ ? rejected_->declared.elements : 0; }
 
-  // Samples [begin, end), without rejected inputs; throws logic_error outside of the file.
-  Batch read(std::size_t begin, std::size_t end) const;
+  // Samples [begin, end), without rejected inputs; without_rows leaves the main data set out. Throws logic_error
+  // outside of the file.
+  Batch read(std::size_t begin, std::size_t end, bool without_rows = false) const;
   std::vector<std::int64_t> offsets(std::size_t begin,
                                     std::size_t end) const;  // of the file; without /offsets begin .. end
   std::vector<std::string> ids(std::size_t begin, std::size_t end) const { return read_ids(begin, end); }

@@ -4,7 +4,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
-#include <array>
+#include <cstdlib>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -49,11 +49,29 @@ std::uint64_t free_bytes(const fs::path& directory) {
   return std::uint64_t{status.f_bavail} * status.f_frsize;
 }
 
-// HDF5 seeks, a pipe cannot: its bytes go to a file without a name, which may take half of what is free there.
-Descriptor spooled(int pipe, std::vector<std::byte> block, const std::string& name) {
-  const fs::path directory = fs::temp_directory_path();
+// A file that is gone with this object. HDF5 opens by name, so it needs one.
+class TemporaryFile {
+ public:
+  TemporaryFile()
+      : path_((fs::temp_directory_path() / "mt-spool-XXXXXX").string()), file_(::mkostemp(path_.data(), O_CLOEXEC)) {
+    if (file_.get() < 0) throw system_error(path_, "create", errno);
+  }
+  ~TemporaryFile() { ::unlink(path_.c_str()); }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const std::string& path() const { return path_; }
+  int get() const { return file_.get(); }
+
+ private:
+  std::string path_;
+  Descriptor file_;
+};
+
+// HDF5 seeks, a pipe cannot: its bytes go to a temporary file, which may take half of what is free there.
+std::unique_ptr<SampleReader> read_spooled(int pipe, std::vector<std::byte> block, const std::string& name) {
+  const TemporaryFile file;
+  const fs::path directory = fs::path(file.path()).parent_path();
   const std::uint64_t limit = free_bytes(directory) / 2;
-  Descriptor file = unnamed_file(directory);
   for (std::uint64_t total = 0; !block.empty(); block = read_bytes(pipe, std::size_t{1} << 20, name)) {
     total += block.size();
     if (total > limit) {
@@ -64,30 +82,8 @@ Descriptor spooled(int pipe, std::vector<std::byte> block, const std::string& na
     }
     write_all(file.get(), block, directory.string());
   }
-  return file;
+  return std::make_unique<FileReader>(file.path(), name, false);  // which keeps it open without its name
 }
-
-// Keeps the descriptor open for as long as the file is read through /proc.
-class DescriptorFileReader final : public SampleReader {
- public:
-  DescriptorFileReader(Descriptor descriptor, const std::string& name)
-      : descriptor_(std::move(descriptor)), reader_(fmt::format("/proc/self/fd/{}", descriptor_.get()), name, false) {}
-  const Schema& schema() const override { return reader_.schema(); }
-  std::optional<std::int64_t> samples() const override { return reader_.samples(); }
-  std::optional<std::int64_t> rows() const override { return reader_.rows(); }
-  std::optional<Batch> next(std::size_t max_rows, std::size_t max_samples) override {
-    return reader_.next(max_rows, max_samples);
-  }
-  bool seekable() const override { return true; }
-  Batch read(std::size_t begin, std::size_t end) override { return reader_.read(begin, end); }
-  std::vector<std::int64_t> offsets(std::size_t begin, std::size_t end) override { return reader_.offsets(begin, end); }
-  std::vector<std::int32_t> labels() override { return reader_.labels(); }
-  Digest inputs() const override { return reader_.inputs(); }
-
- private:
-  Descriptor descriptor_;
-  FileReader reader_;
-};
 
 // Any descriptor: a pipe, a terminal's, a file that is standard input.
 std::unique_ptr<SampleReader> open_descriptor(Descriptor descriptor, const std::string& name) {
@@ -102,8 +98,8 @@ std::unique_ptr<SampleReader> open_descriptor(Descriptor descriptor, const std::
     return std::make_unique<StreamReader>(std::move(descriptor), name, std::move(first_bytes));
   }
   if (!h5::has_hdf5_signature(first_bytes)) not_ours(name, first_bytes);
-  if (!regular) descriptor = spooled(descriptor.get(), std::move(first_bytes), name);
-  return std::make_unique<DescriptorFileReader>(std::move(descriptor), name);
+  if (!regular) return read_spooled(descriptor.get(), std::move(first_bytes), name);
+  return std::make_unique<FileReader>(fmt::format("/proc/self/fd/{}", descriptor.get()), name, false);
 }
 
 }  // namespace
