@@ -93,7 +93,9 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
     if (c == '\n') c = ' ';
   }
   std::string first = printable(trimmed(text));
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+  // A misspelt option that is required is missing and surplus at once; the spelling says more.
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr ||
+      dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
     // Names the first unknown word and the nearest option.
     for (const std::string& word : app.remaining()) {
       if (word.empty() || word[0] != '-' || word == "-") {

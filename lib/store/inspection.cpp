@@ -1,20 +1,25 @@
 #include "store/inspection.h"
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/interrupt.h"
 #include "store/checkpoint.h"
 #include "store/frames.h"
 #include "store/hdf5.h"
 #include "store/inspect_samples.h"
 #include "store/model_file.h"
+#include "store/npz.h"
+#include "store/pytorch.h"
 #include "store/statistics.h"
 
 namespace mt {
@@ -68,16 +73,45 @@ Inspection inspect_model(const fs::path& path, const InspectOptions& options, Pr
   return out;
 }
 
-Inspection inspect_checkpoint(const fs::path& path, const InspectOptions& options, Progress& progress) {
-  const Checkpoint checkpoint = read_checkpoint(path);
-  Tensors tensors = describe_tensors(checkpoint.tensors, options, progress);
-  Inspection out = {{"file", path.string()}, {"kind", "checkpoint"}, {"container", checkpoint.container}};
+Inspection checkpoint_json(const fs::path& path, const std::string& container, Tensors tensors,
+                           const nlohmann::json& metadata, const InspectOptions& options) {
+  Inspection out = {{"file", path.string()}, {"kind", "checkpoint"}, {"container", container}};
   out["bytes"] = fs::file_size(path);
   out["parameters"] = tensors.parameters;
-  out["parts"] = {{{"name", ""}, {"parameters", tensors.parameters}, {"tensors", std::move(tensors.list)}}};
-  out["metadata"] = checkpoint.metadata;
+  out["parts"] = Inspection::array();
+  out["parts"].push_back({{"name", ""}, {"parameters", tensors.parameters}, {"tensors", std::move(tensors.list)}});
+  out["metadata"] = metadata;
   if (options.verify) out["verified"] = true;
   return out;
+}
+
+Inspection inspect_checkpoint(const fs::path& path, const InspectOptions& options, Progress& progress) {
+  const Checkpoint checkpoint = read_checkpoint(path);
+  return checkpoint_json(path, checkpoint.container, describe_tensors(checkpoint.tensors, options, progress),
+                         checkpoint.metadata, options);
+}
+
+// Arrays of text are no tensors, so that an archive that holds them is no checkpoint; it is described all the same.
+std::optional<Inspection> inspect_npz(const fs::path& path, const InspectOptions& options, Progress& progress) {
+  const auto file = MappedFile::open(path);
+  const ZipArchive archive(file->bytes(), path.string());
+  const bool arrays = std::any_of(archive.entries().begin(), archive.entries().end(),
+                                  [](const ZipEntry& entry) { return entry.name.ends_with(".npy"); });
+  if (!arrays || pytorch_pickle_of(archive) != nullptr) return std::nullopt;
+  const Npz npz(file, path.string());
+  std::map<std::string, Tensor> tensors;
+  Inspection texts = Inspection::array();
+  for (const std::string& name : npz.names()) {
+    const NpyHeader header = npz.header(name);
+    if (header.is_text()) {
+      texts.push_back({{"name", name}, {"shape", header.shape}, {"dtype", "text"}});
+    } else {
+      tensors.emplace(name, npz.read(name));
+    }
+  }
+  Tensors described = describe_tensors(tensors, options, progress);
+  described.list.insert(described.list.end(), texts.begin(), texts.end());
+  return checkpoint_json(path, "npz", std::move(described), nlohmann::json::object(), options);
 }
 
 // The first bytes, to see what it is; empty for what is not a regular file.
@@ -101,6 +135,9 @@ Inspection inspect(const std::string& name, const InspectOptions& options, Progr
   const std::vector<std::byte> start = first_bytes(name);
   if (!fs::is_regular_file(status) || begins_a_frame(start)) return inspect_sample_stream(name, options, progress);
   if (start.empty()) throw Error(name, "is empty");
+  if (start[0] == std::byte{'P'} && start.size() > 1 && start[1] == std::byte{'K'}) {
+    if (auto arrays = inspect_npz(name, options, progress)) return *arrays;
+  }
   if (!h5::has_hdf5_signature(start)) return inspect_checkpoint(name, options, progress);
   if (is_model_file(name)) return inspect_model(name, options, progress);
   return inspect_sample_file(name, options, progress);

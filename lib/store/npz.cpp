@@ -50,6 +50,11 @@ Npz::Member Npz::member(std::string_view name) const {
   return {archive_.where_of(*entry), *inflated, inflated};
 }
 
+NpyHeader Npz::header(std::string_view name) const {
+  const Member array = member(name);
+  return parse_npy_header(array.bytes, array.where);
+}
+
 Tensor Npz::read(std::string_view name) const {
   const Member array = member(name);
   return read_npy(array.bytes, array.where, array.keep_alive);

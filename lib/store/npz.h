@@ -11,6 +11,7 @@
 
 #include "base/files.h"
 #include "base/tensor.h"
+#include "store/npy.h"
 #include "store/zip.h"
 
 namespace mt {
@@ -24,7 +25,8 @@ class Npz {
 
   const std::vector<std::string>& names() const { return names_; }  // without ".npy", in the file's order
   bool has(std::string_view name) const;
-  Tensor read(std::string_view name) const;  // throws Error naming what there is
+  NpyHeader header(std::string_view name) const;  // what it declares: shape, type, whether it is text
+  Tensor read(std::string_view name) const;       // throws Error naming what there is
   std::vector<std::string> read_text(std::string_view name) const;
 
  private:
