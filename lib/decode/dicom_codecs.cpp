@@ -4,9 +4,7 @@
 
 #ifdef MT_HAVE_DCMTK
 
-#include <limits>
 #include <memory>
-#include <mutex>
 
 #include <dcmtk/config/osconfig.h>
 
@@ -27,15 +25,20 @@ namespace mt::formats {
 namespace {
 
 // DCMTK's logger and codecs belong to the process. The logger would print; errors come back as conditions all the same.
-void prepare_dcmtk() {
-  static std::once_flag once;
-  std::call_once(once, [] {
+struct Codecs {
+  Codecs() {
     OFLog::configure(OFLogger::OFF_LOG_LEVEL);
     DJDecoderRegistration::registerCodecs();
     DJLSDecoderRegistration::registerCodecs();
     DcmRLEDecoderRegistration::registerCodecs();
-  });
-}
+  }
+  ~Codecs() {
+    DcmRLEDecoderRegistration::cleanup();
+    DJLSDecoderRegistration::cleanup();
+    DJDecoderRegistration::cleanup();
+  }
+};
+void prepare_dcmtk() { static const Codecs codecs; }
 
 void put(DcmDataset& data, const DcmTagKey& tag, std::uint16_t value) {
   if (data.putAndInsertUint16(tag, value).bad()) throw std::bad_alloc();
