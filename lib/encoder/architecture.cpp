@@ -117,6 +117,25 @@ constexpr std::pair<std::string_view, Pooling> kPoolings[] = {{"cls", Pooling::c
 
 }  // namespace
 
+Precision precision_named(std::string_view name) {
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int8}) {
+    if (name_of(precision) == name) return precision;
+  }
+  throw Error("precision", fmt::format("\"{}\" is not known", printable(name)), "f32, bf16 or int8");
+}
+
+std::string_view name_of(Precision precision) {
+  switch (precision) {
+    case Precision::f32:
+      return "f32";
+    case Precision::bf16:
+      return "bf16";
+    case Precision::int8:
+      return "int8";
+  }
+  return "unknown";
+}
+
 Pooling pooling_named(std::string_view name) {
   for (const auto& [word, pooling] : kPoolings) {
     if (word == name) return pooling;

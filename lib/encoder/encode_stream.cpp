@@ -89,8 +89,7 @@ void require_equal(const Schema& first, const Schema& other) {
 
 }  // namespace
 
-Schema features_schema(std::span<const std::unique_ptr<SampleReader>> readers, const Encoder& encoder,
-                       const StreamOptions& options) {
+void require_tokens(std::span<const std::unique_ptr<SampleReader>> readers, std::size_t width) {
   const Schema& tokens = readers.front()->schema();
   for (const auto& reader : readers) {
     if (reader->schema().kind != Kind::tokens) {
@@ -98,11 +97,16 @@ Schema features_schema(std::span<const std::unique_ptr<SampleReader>> readers, c
     }
     require_equal(tokens, reader->schema());
   }
-  if (tokens.width != encoder.architecture().width) {
-    throw Error("TOKENS",
-                fmt::format("/tokens is {} wide, the encoder takes {}", tokens.width, encoder.architecture().width),
+  if (tokens.width != width) {
+    throw Error("TOKENS", fmt::format("/tokens is {} wide, the encoder takes {}", tokens.width, width),
                 fmt::format("use a {}-wide --model", tokens.width));
   }
+}
+
+Schema features_schema(std::span<const std::unique_ptr<SampleReader>> readers, const Encoder& encoder,
+                       const StreamOptions& options) {
+  require_tokens(readers, encoder.architecture().width);
+  const Schema& tokens = readers.front()->schema();
   const bool per_token = options.encode.pooling == Pooling::tokens;
   Schema features = tokens;
   features.kind = Kind::features;

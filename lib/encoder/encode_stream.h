@@ -28,6 +28,9 @@ struct StreamReport {
   std::int64_t rejected = 0;             // by the encoder, not upstream
 };
 
+// Throws Error unless all files hold tokens of this width, and go together.
+void require_tokens(std::span<const std::unique_ptr<SampleReader>> readers, std::size_t width);
+
 // What features of such tokens look like; creator, config are left to the caller. Throws Error when the files do not go
 // together, or do not fit the encoder.
 Schema features_schema(std::span<const std::unique_ptr<SampleReader>> readers, const Encoder& encoder,

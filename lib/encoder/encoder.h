@@ -61,6 +61,9 @@ class Encoder {
                         std::vector<FailedSample>* failed = nullptr) = 0;
 };
 
+Precision precision_named(std::string_view name);  // "f32", "bf16", "int8"; throws Error
+std::string_view name_of(Precision precision);
+
 // The precision that this machine gives when `wanted` is asked for, which is float32 where it has no such products, or
 // where the encoder's sizes do not fill their groups of 4 numbers.
 Precision cpu_precision(Precision wanted, const Architecture& architecture);

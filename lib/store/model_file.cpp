@@ -149,6 +149,8 @@ std::uint64_t bytes_of(const Model& model) {
 }  // namespace
 
 bool is_model_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return false;
   std::byte start[8] = {};
   std::ifstream(path, std::ios::binary).read(reinterpret_cast<char*>(start), sizeof start);
   if (!h5::has_hdf5_signature(start)) return false;
