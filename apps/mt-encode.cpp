@@ -1,0 +1,286 @@
+// mt-encode: turn tokens into features with a frozen encoder.
+#include <chrono>
+#include <iostream>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "cli/common_options.h"
+#include "cli/progress_bar.h"
+#include "cli/run.h"
+#include "encoder/encode_stream.h"
+#include "encoder/model_source.h"
+
+using namespace mt;
+
+namespace {
+
+struct Options {
+  cli::CommonOptions common;
+  cli::OutputOptions output;
+  ModelOverrides overrides;
+  std::vector<std::string> tokens, models;
+  std::string pool, dtype = "f32", positions, cls;
+  std::optional<std::size_t> layers;
+  bool norm = false, no_projection = false, strict = false, dry_run = false;
+  std::size_t budget = 4096, merge = 0;
+};
+
+void describe(CLI::App& app, Options& o) {
+  app.add_option("TOKENS", o.tokens, "Files of tokens from mt-tokenize; \"-\" is standard input")
+      ->required()
+      ->group("Input");
+  app.add_option("--model", o.models, "Model file or checkpoint with the encoder; may be given twice")
+      ->option_text("FILE")
+      ->required()
+      ->group("Model");
+  cli::add_model_override_options(app, o.overrides);
+  app.add_option("--dtype", o.dtype, "Precision of the products: f32, bf16 or int8")
+      ->option_text("TYPE")
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}))
+      ->capture_default_str()
+      ->group("Model");
+  app.add_option("--pool", o.pool,
+                 "cls, mean, max, tokens or eot; else what the model says, else cls where there is one")
+      ->option_text("KIND")
+      ->check(CLI::IsMember({"cls", "mean", "max", "tokens", "eot"}))
+      ->group("Features");
+  app.add_option("--layers", o.layers, "Stop after K blocks, without norm and projection")
+      ->option_text("K")
+      ->group("Features");
+  app.add_flag("--norm", o.norm, "With --layers: apply the final norm and the projection all the same")
+      ->group("Features");
+  app.add_flag("--no-projection", o.no_projection, "Leave the model's projection out")->group("Features");
+  app.add_option("--merge", o.merge, "Join R pairs of similar tokens in each block (faster, a little less exact)")
+      ->option_text("R")
+      ->capture_default_str()
+      ->group("Features");
+  app.add_option("--positions", o.positions, "Add positions to tokens that have none: sincos")
+      ->option_text("KIND")
+      ->check(CLI::IsMember({"sincos"}))
+      ->group("Input");
+  app.add_option("--cls", o.cls, "Put a class token before tokens that have none: zero, or the one of a model file")
+      ->option_text("zero|FILE")
+      ->group("Input");
+  app.add_flag("--strict", o.strict, "Stop at the first sample without features, and at tokens of another tokenizer")
+      ->group("Input");
+  app.add_option("--budget", o.budget, "Tokens of one batch")
+      ->option_text("TOKENS")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30))
+      ->capture_default_str()
+      ->group("Speed");
+  app.add_flag("--dry-run", o.dry_run, "Say samples, tokens, bytes and the time it would take; write nothing")
+      ->group("Output");
+  cli::add_output_options(app, o.output);
+  cli::add_common_options(app, o.common);
+}
+
+void check_usage(const Options& o) {
+  if (std::count(o.tokens.begin(), o.tokens.end(), "-") > 1)
+    throw UsageError("TOKENS", "standard input is given twice");
+  if (o.merge > 0 && (o.pool == "tokens" || o.pool == "eot")) {
+    throw UsageError("--merge", fmt::format("merged tokens do not give --pool {}", o.pool), "use cls, mean or max");
+  }
+  if (o.norm && !o.layers) throw UsageError("--norm", "means something only with --layers");
+  if (o.common.json && o.output.output == "-") throw UsageError("--json", "standard output already takes the features");
+  if (o.dry_run && std::count(o.tokens.begin(), o.tokens.end(), "-") > 0) {
+    throw UsageError("--dry-run", "standard input cannot be measured without using it up", "name a file");
+  }
+}
+
+// The class token of the model file that --cls names.
+std::vector<float> cls_of(const std::string& name, std::size_t width, Progress& progress) {
+  if (name == "zero") return std::vector<float>(width, 0.0f);
+  const Model model = load_model(name, {}, progress);
+  for (const auto& [part_name, part] : model.parts) {
+    if (!part_name.starts_with("tokenizer/") || !part.has("cls")) continue;
+    const Tensor cls = part.at("cls").to(DType::f32);
+    if (cls.size() != width) {
+      throw Error(printable(name), fmt::format("its class token has {} values, the tokens {}", cls.size(), width));
+    }
+    return {cls.as<float>().begin(), cls.as<float>().end()};
+  }
+  throw Error(printable(name), "it holds no class token", "--cls zero");
+}
+
+TokenAdditions additions_of(const Options& o, const Schema& tokens, Progress& progress) {
+  TokenAdditions additions;
+  if (!o.positions.empty() && tokens.positions) throw Error("--positions", "these tokens have positions already");
+  if (!o.cls.empty() && tokens.prefix > 0) throw Error("--cls", "these tokens have a class token already");
+  additions.sincos = !o.positions.empty();
+  if (!o.cls.empty()) additions.cls = cls_of(o.cls, tokens.width, progress);
+  if (!tokens.positions && !additions.sincos) {
+    progress.note("the tokens have no positions, so their order is not seen (--positions sincos adds some)");
+  }
+  return additions;
+}
+
+Pooling pooling_of(const Options& o, const Part& encoder, std::size_t prefix, Progress& progress) {
+  if (!o.pool.empty()) {
+    const Pooling pooling = pooling_named(o.pool);
+    if (pooling == Pooling::cls && prefix == 0)
+      throw Error("--pool cls", "these tokens have no class token", "--pool mean, or --cls zero");
+    return pooling;
+  }
+  const std::string usual = encoder.config.value("pooling", "");
+  if (prefix == 0) {
+    progress.note("the tokens have no class token: pooling their mean");
+    return Pooling::mean;
+  }
+  return usual == "mean" ? Pooling::mean : Pooling::cls;
+}
+
+// Tokens remember the tokenizer that made them; the model's own should be the same.
+void check_tokenizer(const Options& o, const Schema& tokens, const Model& model, Progress& progress) {
+  const std::string part = "tokenizer/" + tokens.modality;
+  if (tokens.source.empty() || !model.has(part)) return;
+  if (hex(digest_of(model.part(part))) == tokens.source) return;
+  const Error error("TOKENS", "they were made by another tokenizer than the model's", "use the --model that made them");
+  if (o.strict) throw error;
+  progress.warn(error.what());
+}
+
+nlohmann::json config_of(const StreamOptions& stream, Precision precision, const std::string& encoder_digest,
+                         const Architecture& a, const Schema& tokens) {
+  nlohmann::json config;
+  config["encoder"] = encoder_digest;
+  config["pool"] = name_of(stream.encode.pooling);
+  config["layers"] = stream.encode.layers.value_or(a.blocks);
+  const bool whole = !stream.encode.layers || stream.encode.norm;
+  config["norm"] = whole && a.norm != Architecture::Norm::none;
+  config["projection"] =
+      whole && a.projection > 0 && stream.encode.projection && stream.encode.pooling != Pooling::tokens;
+  config["dtype"] = name_of(precision);
+  if (stream.encode.merge > 0) config["merge"] = stream.encode.merge;
+  config["device"] = "cpu";
+  if (stream.additions.sincos) config["positions"] = "sincos";
+  if (stream.additions.cls) config["cls"] = hex(sha256(std::as_bytes(std::span(*stream.additions.cls))));
+  config["tokens"] = tokens.config;
+  return config;
+}
+
+Digest inputs_of(std::span<const std::unique_ptr<SampleReader>> readers, const Digest& encoder) {
+  SetDigest all;
+  for (const auto& reader : readers) all.add(SetDigest::from(reader->inputs()));
+  all.add("--model", encoder);
+  return all.value();
+}
+
+std::int64_t samples_of(std::span<const std::unique_ptr<SampleReader>> readers) {
+  std::int64_t total = 0;
+  for (const auto& reader : readers) {
+    if (!reader->samples()) return -1;
+    total += *reader->samples();
+  }
+  return total;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void dry_run(const Options& o, std::span<const std::unique_ptr<SampleReader>> readers, Encoder& encoder,
+             const StreamOptions& stream, const Schema& schema) {
+  std::int64_t rows = 0;
+  for (const auto& reader : readers) rows += reader->rows().value_or(0);
+  const std::int64_t samples = samples_of(readers);
+  double seconds = 0;
+  // The first batch is encoded twice: once to warm up, once to time.
+  if (auto batch = readers.front()->next(std::min<std::size_t>(o.budget, 1024), 64); batch && batch->row_count() > 0) {
+    encode_batch(*batch, encoder, stream);
+    const auto start = std::chrono::steady_clock::now();
+    encode_batch(*batch, encoder, stream);
+    seconds = seconds_since(start) * static_cast<double>(rows) / static_cast<double>(batch->row_count());
+  }
+  const std::int64_t feature_rows = schema.ragged ? rows : samples;
+  const std::uint64_t bytes = static_cast<std::uint64_t>(feature_rows) * schema.width * sizeof(float);
+  if (o.common.json) {
+    std::cout << nlohmann::json{{"samples", samples}, {"tokens", rows}, {"bytes", bytes}, {"seconds", seconds}}.dump()
+              << '\n';
+  } else {
+    std::cout << fmt::format("{} samples, {} tokens, {} of features, about {:.0f} s\n", samples, rows,
+                             human_bytes(bytes), seconds);
+  }
+}
+
+cli::Outcome encode(const Options& o) {
+  check_usage(o);
+  cli::ProgressBar progress("mt-encode", "encode", o.common);
+  std::vector<std::unique_ptr<SampleReader>> readers;
+  for (const std::string& name : o.tokens) readers.push_back(SampleReader::open(name));
+  const Schema& tokens = readers.front()->schema();
+
+  std::optional<Model> model = load_models(o.models, o.overrides, progress);
+  const Part& part = model->part("encoder");
+  require_tokens(readers, architecture_of(part).width);
+  check_tokenizer(o, tokens, *model, progress);
+  StreamOptions stream;
+  stream.budget = o.budget;
+  stream.strict = o.strict;
+  stream.additions = additions_of(o, tokens, progress);
+  stream.encode.prefix = tokens.prefix + (stream.additions.cls ? 1 : 0);
+  stream.encode.pooling = pooling_of(o, part, stream.encode.prefix, progress);
+  stream.encode.layers = o.layers;
+  stream.encode.norm = o.norm;
+  stream.encode.projection = !o.no_projection;
+  stream.encode.merge = o.merge;
+
+  const Digest digest = digest_of(part);
+  ThreadPool pool(thread_count(o.common.threads));
+  const Precision wanted = precision_named(o.dtype), precision = cpu_precision(wanted, architecture_of(part));
+  if (precision != wanted) {
+    progress.note(fmt::format("this machine has no {} products: computing in {}", o.dtype, name_of(precision)));
+  }
+  const auto encoder = make_cpu_encoder(part, pool, precision);
+  model.reset();  // the encoder has its own copy of the weights
+  Schema schema = features_schema(readers, *encoder, stream);
+  schema.creator = fmt::format("mt-encode {}", kVersion);
+  schema.config = config_of(stream, precision, hex(digest), encoder->architecture(), tokens);
+  if (o.dry_run) {
+    dry_run(o, readers, *encoder, stream, schema);
+    return cli::Outcome::done;
+  }
+
+  WriteOptions write = cli::write_options(o.output);
+  const std::int64_t total = samples_of(readers);
+  if (total >= 0) write.inputs = inputs_of(readers, digest);
+  const auto writer = SampleWriter::create(o.output.output, schema, write);
+  if (writer->already_done()) {
+    progress.note(fmt::format("{} is there already, made from the same inputs in the same way", o.output.output));
+    return cli::Outcome::done;
+  }
+  progress.total(total < 0 ? total : total - writer->resumed_samples());
+  const StreamReport report = encode_stream(readers, *encoder, stream, *writer, progress);
+  writer->finish(inputs_of(readers, digest));
+  progress.finish(o.output.output);
+  if (o.common.json) {
+    std::cout << nlohmann::json{{"output", o.output.output},
+                                {"samples", report.samples},
+                                {"tokens", report.tokens},
+                                {"rejected", report.rejected},
+                                {"seconds", progress.seconds()}}
+                     .dump()
+              << '\n';
+  }
+  return report.rejected > 0 ? cli::Outcome::rejected : cli::Outcome::done;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const cli::About about{
+      "mt-encode",
+      "[options] TOKENS... -o FEATURES",
+      "Turn tokens into features with a frozen encoder.",
+      {"mt-encode photos.tokens.h5 --model b16.h5 -o photos.features.h5",
+       "mt-tokenize image photos/ --model b16.h5 -o - | mt-encode - --model b16.h5 -o photos.features.h5",
+       "mt-encode clouds.tokens.h5 --model random:tiny --pool tokens -o clouds.features.h5"},
+      {"mt-tokenize(1)", "mt-train-head(1)", "mt-eval(1)", "mt-inspect(1)", "mt-convert(1)", "mt-format(5)"}};
+  return cli::run(about, argc, argv, [](CLI::App& app) -> cli::Action {
+    auto options = std::make_shared<Options>();
+    describe(app, *options);
+    return [options] { return encode(*options); };
+  });
+}
