@@ -1,7 +1,7 @@
 # Puts a program's own description of its options in place of the line @OPTIONS@, then makes the page.
 file(READ ${SOURCE} text)
 if(PROGRAM)
-  execute_process(COMMAND ${PROGRAM} --help-as scdoc OUTPUT_VARIABLE options RESULT_VARIABLE status)
+  execute_process(COMMAND ${PROGRAM} ${CHOICE} --help-as scdoc OUTPUT_VARIABLE options RESULT_VARIABLE status)
   if(NOT status EQUAL 0)
     message(FATAL_ERROR "${PROGRAM} --help-as scdoc failed: ${status}")
   endif()

@@ -50,7 +50,8 @@ std::string spelling(const CLI::Option& option) {
 std::string description(const CLI::Option& option) {
   std::string text = option.get_description();
   const std::string value = option.get_default_str();
-  if (!value.empty() && value != "\"\"" && value != "[]" && option.get_items_expected_max() > 0) text += " [" + value + "]";
+  if (!value.empty() && value != "\"\"" && value != "[]" && option.get_items_expected_max() > 0)
+    text += " [" + value + "]";
   return text;
 }
 
@@ -102,6 +103,8 @@ std::string help_text(const About& about, const CLI::App& app) {
     out += "\nExamples:\n";
     for (const std::string& example : about.examples) out += "  " + example + "\n";
   }
+  if (!about.choices.empty()) out += "\n";
+  for (const auto& [word, meaning] : about.choices) out += fmt::format("  {:<26}{}\n", word, wrapped(meaning, 28, 110));
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_positional() && !option->get_group().empty()) {
       out += fmt::format("\n  {:<26}{}", option->get_name(true), wrapped(description(*option), 28, 110));
@@ -140,7 +143,8 @@ std::string help_as(const About& about, const CLI::App& app, const std::string& 
         const std::string name = spelling(*option);
         const std::size_t space = name.find_last_of(' ');
         const bool valued = option->get_items_expected_max() > 0 && space != std::string::npos;
-        out += valued ? fmt::format("*{}* _{}_\n", scdoc_escaped(name.substr(0, space)), scdoc_escaped(name.substr(space + 1)))
+        out += valued ? fmt::format("*{}* _{}_\n", scdoc_escaped(name.substr(0, space)),
+                                    scdoc_escaped(name.substr(space + 1)))
                       : fmt::format("*{}*\n", scdoc_escaped(name));
         out += "\t" + scdoc_escaped(description(*option)) + "\n\n";
       }
@@ -149,11 +153,25 @@ std::string help_as(const About& about, const CLI::App& app, const std::string& 
   }
   std::string names;
   for (const std::string& name : long_names(app)) names += (names.empty() ? "" : " ") + name;
+  if (form == "bash" && !about.choices.empty()) {
+    // The second word on asks the program itself, since each choice has options of its own.
+    std::string words;
+    for (const auto& [word, meaning] : about.choices) words += (words.empty() ? "" : " ") + word;
+    const std::string function = "_" + std::string(about.name).replace(2, 1, "_");
+    return fmt::format(
+        "{0}() {{\n  local word=\"${{COMP_WORDS[COMP_CWORD]}}\"\n  if [[ $COMP_CWORD -eq 1 ]]; then\n"
+        "    COMPREPLY=($(compgen -W \"{2} --help --version\" -- \"$word\"))\n  elif [[ $word == -* ]]; then\n"
+        "    COMPREPLY=($(compgen -W \"$({1} \"${{COMP_WORDS[1]}}\" --help-as names 2>/dev/null)\" -- \"$word\"))\n  "
+        "else\n"
+        "    COMPREPLY=($(compgen -f -- \"$word\"))\n  fi\n}}\ncomplete -o filenames -F {0} {1}\n",
+        function, about.name, words);
+  }
   if (form == "bash") {
     const std::string function = "_" + std::string(about.name).replace(2, 1, "_");
     return fmt::format(
         "{0}() {{\n  local word=\"${{COMP_WORDS[COMP_CWORD]}}\"\n  if [[ $word == -* ]]; then\n"
-        "    COMPREPLY=($(compgen -W \"{2}\" -- \"$word\"))\n  else\n    COMPREPLY=($(compgen -f -- \"$word\"))\n  fi\n}}\n"
+        "    COMPREPLY=($(compgen -W \"{2}\" -- \"$word\"))\n  else\n    COMPREPLY=($(compgen -f -- \"$word\"))\n  "
+        "fi\n}}\n"
         "complete -o filenames -F {0} {1}\n",
         function, about.name, names);
   }
@@ -164,9 +182,10 @@ std::string help_as(const About& about, const CLI::App& app, const std::string& 
       std::string text = option->get_description();
       std::erase_if(text, [](char c) { return c == '\'' || c == '[' || c == ']' || c == ':' || c == '\\'; });
       const bool valued = option->get_items_expected_max() > 0;
-      out += form == "zsh" ? fmt::format("  '--{}[{}]{}' \\\n", option->get_lnames()[0], text, valued ? ":value:_files" : "")
-                           : fmt::format("complete -c {} -l {}{} -d '{}'\n", about.name, option->get_lnames()[0],
-                                         valued ? " -r" : "", text);
+      out += form == "zsh"
+                 ? fmt::format("  '--{}[{}]{}' \\\n", option->get_lnames()[0], text, valued ? ":value:_files" : "")
+                 : fmt::format("complete -c {} -l {}{} -d '{}'\n", about.name, option->get_lnames()[0],
+                               valued ? " -r" : "", text);
     }
     if (form == "zsh") out += "  '*:file:_files'\n";
     return out;

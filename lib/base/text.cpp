@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -196,6 +197,25 @@ std::string human_bytes(std::uint64_t bytes) {
     ++unit;
   }
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::optional<std::uint64_t> parse_bytes(std::string_view text) {
+  constexpr std::string_view kUnits = "kmgt";
+  std::string number = lower_ascii(trimmed(text));
+  if (number.ends_with("ib"))
+    number.resize(number.size() - 2);
+  else if (number.ends_with("b"))
+    number.resize(number.size() - 1);
+  double unit = 1;
+  if (const auto power = number.empty() ? std::string_view::npos : kUnits.find(number.back());
+      power != std::string_view::npos) {
+    unit = std::ldexp(1.0, 10 * static_cast<int>(power + 1));
+    number.pop_back();
+  }
+  const auto value = parse_double(trimmed(number));
+  constexpr double kLimit = 0x1p63;
+  if (!value || !(*value >= 0) || !(*value * unit < kLimit)) return std::nullopt;
+  return static_cast<std::uint64_t>(*value * unit);
 }
 
 }  // namespace mt

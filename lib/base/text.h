@@ -40,5 +40,7 @@ std::string listed(const std::vector<std::string>& names, std::size_t most = 6);
 
 // 1536 -> "1.5 KiB".
 std::string human_bytes(std::uint64_t bytes);
+// The reverse, as people type it: "1536", "1.5K", "2G", "512 MiB" (powers of 1024); nullopt when it is not a size.
+std::optional<std::uint64_t> parse_bytes(std::string_view text);
 
 }  // namespace mt

@@ -83,9 +83,10 @@ void require_finite(const std::string& name, const Tensor& tensor) {
 }
 
 Tensor floats(const Part& part, const std::string& name) {
-  Tensor tensor = part.at(name).to(DType::f32);
+  const Tensor tensor = part.at(name).to(DType::f32);
   require_finite(name, tensor);
-  return tensor;
+  // A copy of its own: the part may borrow from a mapped model file, and some callers change what they get.
+  return tensor.rows_copy(0, tensor.rows());
 }
 
 // The one-channel kernel and bias that do the same as replicating the channel.

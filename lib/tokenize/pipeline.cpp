@@ -203,7 +203,7 @@ PipelineResult run_pipeline(const SampleMaker& maker, std::span<const std::size_
   SetDigest inputs;
   if (!done.empty()) {
     progress.note(fmt::format("going on behind {} inputs that are in the output already", done.size()));
-    inputs = set_digest(maker, done, options.threads);
+    inputs = SetDigest::from(writer.resumed_inputs());
     result.resumed_samples = writer.resumed_samples();
     result.resumed_rejected = static_cast<std::int64_t>(done.size()) - result.resumed_samples;
     progress.advance(result.resumed_samples, result.resumed_rejected);
@@ -220,6 +220,8 @@ PipelineResult run_pipeline(const SampleMaker& maker, std::span<const std::size_
       progress.warn(fmt::format("{}: {} (skipped; --strict stops here)", rejected.id, rejected.reason));
     }
     const Clock::time_point ready = Clock::now();
+    inputs.add(made->inputs);
+    writer.remember_inputs(inputs.value());
     writer.write(batch);
     result.writing += seconds_since(ready);
     result.making += made->making;
@@ -227,7 +229,6 @@ PipelineResult run_pipeline(const SampleMaker& maker, std::span<const std::size_
     result.samples += static_cast<std::int64_t>(batch.samples());
     result.rejected += static_cast<std::int64_t>(batch.rejected.size());
     result.rows += static_cast<std::int64_t>(batch.rows.rows());
-    inputs.add(made->inputs);
     progress.advance(static_cast<std::int64_t>(batch.samples()), static_cast<std::int64_t>(batch.rejected.size()));
   }
   result.inputs = inputs.value();

@@ -9,7 +9,7 @@ TEST_CASE("printable: control bytes, terminal escapes and broken UTF-8 cannot re
   CHECK(printable("na\xC3\xAFve") == "na\xC3\xAFve");
   CHECK(printable("a\nb\x1b[31m") == "a\\x0ab\\x1b[31m");
   CHECK(printable("\xff\xfe") == "\\xff\\xfe");
-  CHECK(printable("\xC2\x9b") == "\\xc2\\x9b");  // C1 control sequence introducer
+  CHECK(printable("\xC2\x9b") == "\\xc2\\x9b");           // C1 control sequence introducer
   CHECK(printable("\xED\xA0\x80") == "\\xed\\xa0\\x80");  // a surrogate is not UTF-8
 }
 
@@ -43,6 +43,15 @@ TEST_CASE("nearest: suggests what was probably meant, and nothing for another wo
 TEST_CASE("human sizes") {
   CHECK(human_bytes(812) == "812 B");
   CHECK(human_bytes(1536) == "1.5 KiB");
+}
+
+TEST_CASE("text: sizes are read as people type them, in powers of 1024") {
+  CHECK(parse_bytes("1536") == 1536);
+  CHECK(parse_bytes("1.5K") == 1536);
+  CHECK(parse_bytes("512 MiB") == std::uint64_t{512} << 20);
+  CHECK(parse_bytes("2gb") == std::uint64_t{2} << 30);
+  CHECK(parse_bytes("0") == 0);
+  for (const char* bad : {"", "G", "-1", "1X", "1GiBs", "nan", "1e30"}) CHECK_FALSE(parse_bytes(bad));
 }
 
 TEST_CASE("text: long lists of names are cut and say by how much") {

@@ -61,8 +61,10 @@ class Numbers : public SampleMaker {
 class MemoryWriter : public SampleWriter {
  public:
   bool already_done() const override { return false; }
-  std::int64_t resumed_samples() const override { return 0; }
+  std::int64_t resumed_samples() const override { return resumed; }
   std::int64_t last_index() const override { return last; }
+  Digest resumed_inputs() const override { return remembered; }
+  void remember_inputs(const Digest& so_far) override { remembered = so_far; }
   void write(const Batch& batch) override {
     if (++writes == fail_at) throw Error("output", "could not write: No space left on device");
     written.append(batch);
@@ -70,7 +72,8 @@ class MemoryWriter : public SampleWriter {
   void finish(const Digest&) override {}
 
   Batch written;
-  std::int64_t last = -1;
+  Digest remembered{};
+  std::int64_t last = -1, resumed = 0;
   int writes = 0, fail_at = 0;
 };
 
@@ -144,15 +147,24 @@ TEST_CASE("pipeline: strict stops at the first sample of the list that is reject
 
 TEST_CASE("pipeline: a resumed run takes what lies behind the last sealed sample and counts all inputs") {
   const Numbers numbers(40, 4);
-  MemoryWriter writer;
-  writer.last = 19;
+  MemoryWriter before, writer;
   Progress quiet;
+  before.fail_at = 5;
+  CHECK_THROWS_AS(run_pipeline(numbers, all(40), before, with_threads(2), quiet), Error);
+  // Four batches of five are sealed; the fifth was not, so what was remembered with it is not either.
+  writer.last = 19;
+  writer.resumed = 15;
+  writer.remembered = inputs_digest(numbers, all(20), 1);
 
   const PipelineResult result = run_pipeline(numbers, all(40), writer, with_threads(2), quiet);
 
+  CHECK(before.written.index.back() == 18);
   CHECK(writer.written.index.front() == 20);
   CHECK(result.samples == 15);
+  CHECK(result.resumed_samples == 15);
+  CHECK(result.resumed_rejected == 5);
   CHECK(result.inputs == inputs_digest(numbers, all(40), 1));
+  CHECK(writer.remembered == result.inputs);
 }
 
 TEST_CASE("pipeline: workers stay a few batches ahead of a writer that fails") {

@@ -1,0 +1,22 @@
+// One modality of mt-tokenize: its texts and its options. Each has a source file of its name.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "cli/run.h"
+
+namespace mt::tokenize {
+
+struct Modality {
+  std::string name;    // the word on the command line
+  std::string inputs;  // what it reads, for the list in mt-tokenize --help
+  cli::About about;
+  std::function<cli::Action(CLI::App&)> describe;
+};
+
+Modality image_modality();
+Modality infrared_modality();
+Modality xray_modality();
+
+}  // namespace mt::tokenize
