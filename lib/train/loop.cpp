@@ -1,0 +1,171 @@
+#include "train/loop.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/interrupt.h"
+
+namespace mt {
+
+namespace {
+
+// A loop between two steps; its members are what a state file holds.
+class Loop {
+ public:
+  Loop(LearningTask& task, const LoopSettings& settings, Watch& watch)
+      : task_(task),
+        settings_(settings),
+        watch_(watch),
+        parameters_(task.parameters()),
+        optimiser_(Optimiser::make(settings.optimiser, parameters_)) {}
+
+  LoopResult run() {
+    if (watch_.resumed) restore(*watch_.resumed);
+    while (epoch_ < settings_.epochs && !stopped_early()) {
+      task_.begin_epoch(epoch_, batch_);
+      for (; batch_ < task_.batches_per_epoch(); step()) {
+        if (watch_.states.due()) save();
+        throw_if_interrupted();
+      }
+      end_epoch();
+    }
+    if (best_score_) {
+      for (Parameter* parameter : parameters_) parameter->value = best_.at(parameter->name);
+    }
+    return {.epochs = epoch_,
+            .best_epoch = best_score_ ? best_epoch_ : epoch_,
+            .steps = step_,
+            .loss = last_loss_,
+            .validation = best_score_};
+  }
+
+ private:
+  bool stopped_early() const {
+    return settings_.patience > 0 && best_score_ && epoch_ - best_epoch_ >= settings_.patience;
+  }
+
+  double progress_after_step() const {
+    return static_cast<double>(epoch_) +
+           static_cast<double>(batch_ + 1) / static_cast<double>(task_.batches_per_epoch());
+  }
+
+  void step() {
+    const Stopwatch watch;
+    for (Parameter* parameter : parameters_) {
+      if (!parameter->learns()) continue;
+      const auto gradient = parameter->gradient.as<float>();
+      std::fill(gradient.begin(), gradient.end(), 0.0F);
+    }
+    const LearningTask::BatchResult result = task_.learn(step_);
+    const double norm = gradient_norm(parameters_);
+    const double loss = result.loss / result.weight;
+    if (!std::isfinite(loss) || !std::isfinite(norm)) {
+      throw Error("training",
+                  fmt::format("step {} of epoch {} ({}): the loss is {}, the gradient {}", step_, epoch_ + 1,
+                              task_.describe_batch(), loss, norm),
+                  "try a lower --learning-rate or --clip 1");
+    }
+    clip_gradients(parameters_, norm, settings_.clip);
+    const double rate = settings_.schedule.at(progress_after_step());
+    optimiser_->step(rate);
+    loss_sum_ += result.loss;
+    weight_sum_ += result.weight;
+    ++step_;
+    ++batch_;
+    watch_.log.write(
+        {{"event", "step"},
+         {"step", step_},
+         {"epoch", epoch_ + 1},
+         {"loss", loss},
+         {"rate", rate},
+         {"gradient_norm", norm},
+         {"samples_per_s", std::round(static_cast<double>(result.samples) / std::max(watch.seconds(), 1e-9))}});
+    watch_.progress.advance(static_cast<std::int64_t>(result.samples));
+  }
+
+  void end_epoch() {
+    last_loss_ = weight_sum_ > 0 ? loss_sum_ / weight_sum_ : 0;
+    loss_sum_ = weight_sum_ = 0;
+    batch_ = 0;
+    ++epoch_;
+    nlohmann::json entry = {{"event", "epoch"}, {"step", step_}, {"epoch", epoch_}, {"loss", last_loss_}};
+    if (const auto score = task_.validate()) {
+      entry["validation"] = to_json(*score);
+      if (!best_score_ || better(*score, *best_score_, settings_.select)) {
+        best_score_ = score;
+        best_epoch_ = epoch_;
+        for (const Parameter* parameter : parameters_) best_.insert_or_assign(parameter->name, parameter->value);
+      }
+      entry["best_epoch"] = best_epoch_;
+    }
+    watch_.log.write(entry);
+  }
+
+  void save() {
+    TrainingState state;
+    state.progress = {{"epoch", epoch_},
+                      {"batch", batch_},
+                      {"step", step_},
+                      {"loss_sum", loss_sum_},
+                      {"weight_sum", weight_sum_},
+                      {"last_loss", last_loss_},
+                      {"best_epoch", best_epoch_},
+                      {"log_bytes", watch_.log.bytes()}};
+    if (best_score_) state.progress["best_score"] = to_json(*best_score_);
+    for (const Parameter* parameter : parameters_)
+      state.tensors.emplace("parameter." + parameter->name, parameter->value);
+    for (const auto& [name, tensor] : best_) state.tensors.emplace("best." + name, tensor);
+    for (auto& [name, tensor] : optimiser_->state()) state.tensors.emplace("optimiser." + name, std::move(tensor));
+    watch_.states.save(state);
+  }
+
+  void restore(const TrainingState& state) {
+    const nlohmann::json& progress = state.progress;
+    epoch_ = progress.at("epoch").get<std::size_t>();
+    batch_ = progress.at("batch").get<std::size_t>();
+    step_ = progress.at("step").get<std::uint64_t>();
+    loss_sum_ = progress.at("loss_sum").get<double>();
+    weight_sum_ = progress.at("weight_sum").get<double>();
+    last_loss_ = progress.at("last_loss").get<double>();
+    best_epoch_ = progress.at("best_epoch").get<std::size_t>();
+    if (progress.contains("best_score")) best_score_ = head_score_from(progress.at("best_score"));
+    std::map<std::string, Tensor> optimiser;
+    for (const auto& [name, tensor] : state.tensors) {
+      if (name.starts_with("optimiser.")) optimiser.emplace(name.substr(10), tensor);
+      if (name.starts_with("best.")) best_.emplace(name.substr(5), tensor);
+    }
+    for (Parameter* parameter : parameters_) {
+      const auto found = state.tensors.find("parameter." + parameter->name);
+      if (found == state.tensors.end() || found->second.shape() != parameter->value.shape()) {
+        throw Error("checkpoint", fmt::format("{} is missing or misshapen", parameter->name),
+                    "start again without --resume");
+      }
+      parameter->value = found->second;
+    }
+    optimiser_->restore(optimiser);
+  }
+
+  LearningTask& task_;
+  const LoopSettings& settings_;
+  Watch& watch_;
+  std::vector<Parameter*> parameters_;
+  std::unique_ptr<Optimiser> optimiser_;
+
+  std::size_t epoch_ = 0, batch_ = 0, best_epoch_ = 0;  // epoch_: done
+  std::uint64_t step_ = 0;
+  double loss_sum_ = 0, weight_sum_ = 0, last_loss_ = 0;
+  std::optional<HeadScore> best_score_;
+  std::map<std::string, Tensor> best_;
+};
+
+}  // namespace
+
+LoopResult run_loop(LearningTask& task, const LoopSettings& settings, Watch& watch) {
+  return Loop(task, settings, watch).run();
+}
+
+}  // namespace mt
