@@ -1,0 +1,57 @@
+# Every command of the README and of the man pages' examples runs, in their order, on small data made here.
+. "$(dirname "$0")/lib.sh"
+
+# A picture of a class: a colour of its own, and noise, as a binary PPM.
+picture() { # red, green, blue, seed, file
+  awk -v r="$1" -v g="$2" -v b="$3" -v seed="$4" 'BEGIN {
+    srand(seed); printf "P3\n24 20\n255\n"
+    for (i = 0; i < 480; ++i) printf "%d %d %d\n", r + rand() * 60, g + rand() * 60, b + rand() * 60 }' >"$5"
+}
+
+prepare() { # the files that the examples name
+  mkdir -p photos/cats photos/dogs new xrays thermal
+  for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+    picture 150 40 40 "$i" "photos/cats/$i.ppm"
+    picture 40 60 150 "$i" "photos/dogs/$i.ppm"
+    picture $((i * 15)) 90 90 "$i" "new/$i.ppm"
+    picture 90 90 90 "$i" "xrays/$i.ppm"
+    picture 120 120 120 "$i" "thermal/$i.ppm"
+  done
+  printf 'path\tlabel\nphotos/cats/1.ppm\tcat\nphotos/dogs/1.ppm\tdog\n' >list.tsv
+  printf 'path\tlabel\nxrays/1.ppm\thealthy\nxrays/2.ppm\tpneumonia\n' >xrays.tsv
+  printf 'file,species\nphotos/cats/1.ppm,cat\nphotos/dogs/1.ppm,dog\n' >list.csv
+  cp -r thermal people && cp -r xrays chest && mkdir raw16
+  { printf 'P5\n40 40\n65535\n'; yes "deep" | head -c 3200; } >raw16/1.pgm
+  cp "$(ls "$MT_SOURCE"/tests/golden/images/*.jpg | head -n 1)" photos/cats/a.jpg
+  { printf '\0\0\010\003\0\0\0\003\0\0\0\034\0\0\0\034'; yes "pixels" | head -c 2352; } | gzip >train-images-idx3-ubyte.gz
+  printf '\0\0\010\001\0\0\0\003\001\002\001' | gzip >train-labels-idx1-ubyte.gz
+  cp "$MT_SOURCE/tests/golden/checkpoints/open_clip/"* .
+  cp "$MT_SOURCE/tests/golden/checkpoints/meta_transformer.pth" Meta-Transformer_base_patch16_encoder.pth
+  cp "$MT_SOURCE/tests/golden/checkpoints/types.safetensors" model.safetensors
+}
+
+# The commands between two marks: ```sh fences in Markdown, ``` fences under EXAMPLES in scdoc.
+commands_of_markdown() { awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0; next } on' "$1"; }
+commands_of_page() {
+  awk '/^# / { examples = ($0 == "# EXAMPLES") } examples && /^\t*```$/ { on = !on; next } on' "$1" | sed 's/^\t*//'
+}
+
+try() { # document, extractor
+  case_ "$1: every command runs"
+  rm -rf try && mkdir try && cd try && prepare
+  # Pages take the model for granted that the README shows how to make.
+  [ "$1" = README.md ] || mt-convert open_clip_pytorch_model.bin --quiet -o b16.h5
+  # The stand-in for the released encoder is narrower than any real one, so its heads must be said.
+  "$2" "$MT_SOURCE/$1" | sed 's/_encoder.pth -o/_encoder.pth --heads 2 -o/' >commands
+  if [ -s commands ]; then
+    bash -euo pipefail commands >../stdout 2>../stderr
+    status=$?
+    cd ..
+    expect_status 0
+  else
+    cd ..
+  fi
+}
+
+try README.md commands_of_markdown
+for page in "$MT_SOURCE"/man/mt-*.1.scd; do try "man/$(basename "$page")" commands_of_page; done
