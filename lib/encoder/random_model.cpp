@@ -1,6 +1,7 @@
 #include "encoder/random_model.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -30,9 +31,12 @@ constexpr Size kSizes[] = {{"tiny", 6, 192, 3, 16, kClipScale},
 constexpr std::size_t kImageSize = 224, kChannels = 3;
 constexpr double kEps = 1e-5;
 
-// Gains over 1/sqrt(inputs), the deviation that keeps the variance of a product's inputs.
-constexpr double kQueryKeyGain = 2, kGain = 1;
-constexpr double kTokenDeviation = 1;
+// Weights have deviation 1/sqrt(inputs), which keeps the variance of a product's inputs; positions and class token
+// stand out twice as far as the patches. Measured by a ridge regression on the features of 600 Fashion-MNIST images at
+// 224 pixels, scored on 400 others (raw pixels: 79 %): tiny 78 % from the class token and 78 % from the mean, small 78
+// and 79 %. What hurts: deviation 0.02 everywhere, as before a training (62 and 59 %), positions of 0.02 (60 and 62 %),
+// and queries and keys twice as large, whose attention jumps from token to token (58 and 66 %).
+constexpr double kTokenDeviation = 2;
 
 // Uniform with that deviation, four values a counter: a normal distribution would take ten times as long, and sums of
 // hundreds of products cannot tell the two apart. Keyed by the tensor's name, so that order and threads do not matter.
@@ -67,8 +71,8 @@ class Builder {
     part_.tensors.emplace(name + ".weight", std::move(ones));
     part_.tensors.emplace(name + ".bias", Tensor(DType::f32, {width}));
   }
-  void linear(const std::string& name, std::size_t outputs, std::size_t inputs, double gain) {
-    weight(name + ".weight", {outputs, inputs}, gain / std::sqrt(static_cast<double>(inputs)));
+  void linear(const std::string& name, std::size_t outputs, std::size_t inputs) {
+    weight(name + ".weight", {outputs, inputs}, 1 / std::sqrt(static_cast<double>(inputs)));
     part_.tensors.emplace(name + ".bias", Tensor(DType::f32, {outputs}));
   }
 
@@ -85,12 +89,11 @@ Part random_encoder(const Size& size, std::uint64_t seed) {
   for (std::size_t i = 0; i < size.blocks; ++i) {
     const std::string block = fmt::format("blocks.{}.", i);
     builder.norm(block + "norm1", d);
-    builder.linear(block + "attn.qkv", 3 * d, d, kGain);
-    for (float& value : part.tensors.at(block + "attn.qkv.weight").as<float>().first(2 * d * d)) value *= kQueryKeyGain;
-    builder.linear(block + "attn.proj", d, d, kGain);
+    builder.linear(block + "attn.qkv", 3 * d, d);
+    builder.linear(block + "attn.proj", d, d);
     builder.norm(block + "norm2", d);
-    builder.linear(block + "mlp.fc1", 4 * d, d, kGain);
-    builder.linear(block + "mlp.fc2", d, 4 * d, kGain);
+    builder.linear(block + "mlp.fc1", 4 * d, d);
+    builder.linear(block + "mlp.fc2", d, 4 * d);
   }
   builder.norm("norm", d);
   part.config = {{"blocks", size.blocks},
