@@ -1,17 +1,10 @@
 #include "encoder/token_additions.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "tokenize/positions.h"
 
 namespace mt {
-
-void sincos_position(std::size_t position, std::span<float> out) {
-  const auto width = static_cast<double>(out.size());
-  for (std::size_t j = 0; j < out.size(); ++j) {
-    const double angle = static_cast<double>(position) / std::pow(10000.0, static_cast<double>(j / 2 * 2) / width);
-    out[j] = static_cast<float>(j % 2 == 0 ? std::sin(angle) : std::cos(angle));
-  }
-}
 
 void add_to_tokens(const TokenAdditions& additions, Tensor& tokens, std::vector<std::int64_t>& offsets) {
   const std::size_t width = tokens.columns(), samples = offsets.size() - 1, extra = additions.cls ? 1 : 0;

@@ -111,4 +111,12 @@ Tensor sincos_positions(Size grid, std::size_t width) {
   return positions;
 }
 
+void sincos_position(std::size_t position, std::span<float> out) {
+  const auto width = static_cast<double>(out.size());
+  for (std::size_t j = 0; j < out.size(); ++j) {
+    const double angle = static_cast<double>(position) / std::pow(10000.0, static_cast<double>(j / 2 * 2) / width);
+    out[j] = static_cast<float>(j % 2 == 0 ? std::sin(angle) : std::cos(angle));
+  }
+}
+
 }  // namespace mt

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/tensor.h"
@@ -26,5 +27,8 @@ Tensor resized_positions(const Tensor& positions, std::size_t prefix, Size from,
 // the second; frequencies 10000^(-i / quarter), as in "An image is worth 16x16 words" re-implementations (MAE, MoCo
 // v3). A width that is no multiple of four ends in zeros.
 Tensor sincos_positions(Size grid, std::size_t width);
+
+// position(t, 2i) = sin(t / 10000^(2i / width)), position(t, 2i + 1) = cos of the same (Vaswani et al., 2017): [width].
+void sincos_position(std::size_t position, std::span<float> out);
 
 }  // namespace mt
