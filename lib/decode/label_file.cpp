@@ -71,7 +71,7 @@ const NpzMember& only_pictures(const std::vector<NpzMember>& members, const std:
     if (candidates > 0) break;
   }
   if (candidates == 1) return *chosen;
-  throw Error(where, fmt::format("holds {} arrays that could be pictures: {}", candidates, described(members)),
+  throw Error(where, fmt::format("holds {} arrays that could be the samples: {}", candidates, described(members)),
               "choose one with --array NAME");
 }
 

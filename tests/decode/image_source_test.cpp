@@ -299,7 +299,7 @@ TEST_CASE("image source: arrays of an NPZ are chosen by name, or found when ther
   CHECK(labels(*compressed) == Strings{"dog", "cat", "dog", "owl", "cat"});  // text, beside "images"
   ImageSourceOptions options = inputs({(kArrays / "stored.npz").string()});
   CHECK(failure(options).find(
-            "holds 2 arrays that could be pictures: x_train [5, 4, 6], y_train [5], x_test [2, 4, 6]") !=
+            "holds 2 arrays that could be the samples: x_train [5, 4, 6], y_train [5], x_test [2, 4, 6]") !=
         std::string::npos);
   options.array = "x_train";
   CHECK(labels(*ImageSource::open(options)) == Strings{"7", "10", "7", "2", "10"});
