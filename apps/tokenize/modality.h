@@ -18,5 +18,7 @@ struct Modality {
 Modality image_modality();
 Modality infrared_modality();
 Modality xray_modality();
+Modality time_series_modality();
+Modality imu_modality();
 
 }  // namespace mt::tokenize

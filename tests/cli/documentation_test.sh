@@ -30,6 +30,31 @@ prepare() { # the files that the examples name
   cp "$MT_SOURCE/tests/golden/checkpoints/types.safetensors" model.safetensors
 }
 
+# Series of two channels and two classes, of lengths from 20 to 27.
+cases() { # seed, file
+  awk -v seed="$1" 'BEGIN {
+    srand(seed); print "@problemName made\n@univariate false\n@dimensions 2\n@classLabel true a b\n@data"
+    for (i = 0; i < 12; ++i) for (c = 0; c < 2; ++c)
+      for (t = 0; t < 20 + i % 8; ++t) printf "%.4f%s", rand() + i % 2 * c, t < 19 + i % 8 ? "," : c == 0 ? ":" : i % 2 ? ":b\n" : ":a\n"
+  }' >"$2"
+}
+
+# An hourly recording of three columns from 2016-07-01 on.
+recording() { # rows, header, class or not, file
+  awk -v rows="$1" -v header="$2" -v labelled="$3" 'BEGIN {
+    srand(1); print header
+    for (i = 0; i < rows; ++i) {
+      printf "2016-07-%02d %02d:00:00,%.3f,%.3f", 1 + int(i / 24), i % 24, sin(i / 4) + rand() / 9, cos(i / 4)
+      print labelled ? (i % 128 < 64 ? ",walk" : ",rest") : "" }
+  }' >"$4"
+}
+
+prepare_series() {
+  cases 1 vowels_TRAIN.ts && cases 2 vowels_TEST.ts && cp vowels_TRAIN.ts motions_TRAIN.ts && cp vowels_TEST.ts motions_TEST.ts
+  recording 700 date,load,temperature "" load.csv
+  recording 500 time,acc_x,acc_y,activity yes walk.csv
+}
+
 # The commands between two marks: ```sh fences in Markdown, ``` fences under EXAMPLES in scdoc.
 commands_of_markdown() { awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0; next } on' "$1"; }
 commands_of_page() {
@@ -38,7 +63,7 @@ commands_of_page() {
 
 try() { # document, extractor
   case_ "$1: every command runs"
-  rm -rf try && mkdir try && cd try && prepare
+  rm -rf try && mkdir try && cd try && prepare && prepare_series
   # Pages take the model for granted that the README shows how to make.
   [ "$1" = README.md ] || mt-convert open_clip_pytorch_model.bin --quiet -o b16.h5
   # The stand-in for the released encoder is narrower than any real one, so its heads must be said.

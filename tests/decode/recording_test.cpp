@@ -48,7 +48,8 @@ TEST_CASE("calendar features agree with pandas") {
 
 TEST_CASE("recording: times, units, values and classes find their columns") {
   const Recording recording = parse_recording(
-      "\xEF\xBB\xBF" "date,acc_x,acc_y,activity\n,m/s^2,m/s^2,\n2016-07-01 00:00:00,1,,walk\n"
+      "\xEF\xBB\xBF"
+      "date,acc_x,acc_y,activity\n,m/s^2,m/s^2,\n2016-07-01 00:00:00,1,,walk\n"
       "2016-07-01 01:00:00,3,4,walk\n2016-07-01 02:00:00,nan,6,run\n",
       "f", {"", "activity", {}, '\0'});
   CHECK(recording.channels == std::vector<std::string>{"acc_x", "acc_y"});

@@ -67,7 +67,8 @@ TEST_CASE(".ts: what does not fit is told") {
   CHECK(why("1,inf:3,4:a", header) == "value 2 is \"inf\", not a number");
   CHECK(why("1,1e39:3,4:a", header) == "value 2 is \"1e39\", not a number");
   CHECK(header_error("@data\n", SeriesFormat::ts).empty());
-  CHECK(header_error("@timestamps true\n@data\n", SeriesFormat::ts) == "line 1: its series have time stamps of their own");
+  CHECK(header_error("@timestamps true\n@data\n", SeriesFormat::ts) ==
+        "line 1: its series have time stamps of their own");
   CHECK(header_error("@dimensions 99999999999\n@data\n", SeriesFormat::ts) ==
         "line 1: \"@dimensions 99999999999\" declares too many dimensions");
   CHECK(header_error("@dimensions -1\n@data\n", SeriesFormat::ts) ==
@@ -95,7 +96,6 @@ TEST_CASE(".arff: one attribute a step, class last") {
   CHECK(parsed.label == "a b");
   CHECK(parsed.values.shape() == Shape{2, 1});
   CHECK(values_of(parsed)[0] == 0.5F);
-  CHECK(why("0.5,1", header) == "its class \"1\" is none of those that the header declares" ? false : true);
   CHECK(why("0.5,1,2,1", header) == "has 3 steps, the header declares 2");
 }
 

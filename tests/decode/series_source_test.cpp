@@ -50,9 +50,8 @@ TEST_CASE("cases: lines of several files are one list, blank lines and comments 
   CHECK(source->label_names() == std::vector<std::string>{"2", "9", "10"});
   CHECK(source->label(0) == 2);
   CHECK(source->load(1).values.shape() == Shape{2, 1});
-  CHECK_THROWS_WITH_AS(source->load(2), "" + (directory / "b.ts").string() +
-                                            ": case 0: value 1 is \"broken\", not a number (correct the line)",
-                       Error);
+  CHECK_THROWS_WITH_AS(source->load(2),
+                       doctest::Contains(": case 0: value 1 is \"broken\", not a number (correct the line)"), Error);
   std::size_t blocks = 0;
   source->for_each_training_block([&](const Tensor&) { ++blocks; });
   CHECK(blocks == 3);
@@ -66,10 +65,10 @@ TEST_CASE("windows: starts, classes by majority, what is left over is no window"
   CHECK(source->size() == 4);
   CHECK(source->id(2) == "r.csv#10");
   CHECK(first_value(*source, 2) == 10.0F);
-  CHECK(source->label_names() == std::vector<std::string>{"off", "on"});
-  CHECK(source->label(0) == 1);
+  CHECK(source->label_names() == std::vector<std::string>{"on"});
+  CHECK(source->label(0) == 0);
   options.window.label = "last";
-  CHECK(SeriesSource::open(options)->label(0) == 0);
+  CHECK(SeriesSource::open(options)->label_names() == std::vector<std::string>{"off"});
 }
 
 TEST_CASE("forecasts: targets of a part lie in it, contexts may reach back") {
@@ -115,10 +114,9 @@ TEST_CASE("a gap in the times rejects the windows that cross it") {
   auto options = windows(test::plain_file(directory / "r.csv", hours(20, 9)), 4, 1, 0);
   const auto source = SeriesSource::open(options);
   CHECK_NOTHROW(source->load(6));
-  CHECK_THROWS_WITH_AS(source->load(7),
-                       "" + (directory / "r.csv").string() +
-                           ": has a gap of 10800 s behind step 9 (2016-07-01 09:00:00) (--across-gaps takes it)",
-                       Error);
+  CHECK_THROWS_WITH_AS(
+      source->load(7),
+      doctest::Contains(": has a gap of 10800 s behind step 9 (2016-07-01 09:00:00) (--across-gaps takes it)"), Error);
   options.window.across_gaps = true;
   CHECK_NOTHROW(SeriesSource::open(options)->load(7));
 }

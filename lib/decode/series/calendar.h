@@ -10,8 +10,9 @@
 
 namespace mt {
 
-// Milliseconds since 1970-01-01 00:00. "2016-07-01", "2016-07-01 13:00", "2016-07-01T13:00:05.250Z", "2016/07/01 13:00":
-// year, month, day; a zone other than Z is refused. nullopt for everything else, days and hours that do not exist too.
+// Milliseconds since 1970-01-01 00:00. "2016-07-01", "2016-07-01 13:00", "2016-07-01T13:00:05.250Z", "2016/07/01
+// 13:00": year, month, day; a zone other than Z is refused. nullopt for everything else, days and hours that do not
+// exist too.
 std::optional<std::int64_t> parse_time(std::string_view text);
 
 std::string time_text(std::int64_t time_ms);  // "2016-07-01 13:00:00"

@@ -53,9 +53,8 @@ class CaseArray final : public SeriesSource {
   Loaded load(std::size_t i) const override {
     const Tensor row = array_.row(i).to(DType::f32);
     Loaded loaded;
-    loaded.values = channels_first_ && row.shape().size() == 2
-                        ? transposed(row)
-                        : row.reshaped({row.shape()[0], channels_});
+    loaded.values =
+        channels_first_ && row.shape().size() == 2 ? transposed(row) : row.reshaped({row.shape()[0], channels_});
     loaded.digest = digest(i);
     return loaded;
   }

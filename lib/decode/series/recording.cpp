@@ -97,11 +97,13 @@ class Reader {
   }
 
   bool is_units(const std::vector<std::string>& fields) const {
-    return std::none_of(layout_.values.begin(), layout_.values.end(), [&](std::size_t column) {
-      const std::string_view text = trimmed(fields[column]);
-      return !text.empty() && parse_series_value(text);
-    }) && std::any_of(layout_.values.begin(), layout_.values.end(),
-                      [&](std::size_t column) { return !trimmed(fields[column]).empty(); });
+    return std::none_of(layout_.values.begin(), layout_.values.end(),
+                        [&](std::size_t column) {
+                          const std::string_view text = trimmed(fields[column]);
+                          return !text.empty() && parse_series_value(text);
+                        }) &&
+           std::any_of(layout_.values.begin(), layout_.values.end(),
+                       [&](std::size_t column) { return !trimmed(fields[column]).empty(); });
   }
 
   void row(const std::vector<std::string>& fields) {
@@ -112,10 +114,11 @@ class Reader {
       const std::string_view text = trimmed(fields[column]);
       const auto value = parse_series_value(text);
       if (!value) {
-        throw Error(rows_.where(),
-                    fmt::format("\"{}\" in column \"{}\" is no number", printable(text.substr(0, 40)),
-                                printable(header_[column])),
-                    columns_.values.empty() ? "correct it, or name the columns of values with --columns" : "correct it");
+        throw Error(
+            rows_.where(),
+            fmt::format("\"{}\" in column \"{}\" is no number", printable(text.substr(0, 40)),
+                        printable(header_[column])),
+            columns_.values.empty() ? "correct it, or name the columns of values with --columns" : "correct it");
       }
       values_.push_back(*value);
     }

@@ -21,12 +21,12 @@ struct RecordingColumns {
 };
 
 struct Recording {
-  std::string where;                    // the file, for errors
-  std::vector<std::string> channels;    // the columns' names; empty for arrays
-  Tensor values;                        // [steps, channels] f32; NaN where missing
-  std::vector<std::int64_t> times_ms;   // [steps] since 1970-01-01, or since any moment; empty when there is no time
-  bool calendar = false;                // the times are dates
-  std::vector<std::uint32_t> labels;    // [steps], numbers of class_names; empty without classes
+  std::string where;                     // the file, for errors
+  std::vector<std::string> channels;     // the columns' names; empty for arrays
+  Tensor values;                         // [steps, channels] f32; NaN where missing
+  std::vector<std::int64_t> times_ms;    // [steps] since 1970-01-01, or since any moment; empty when there is no time
+  bool calendar = false;                 // the times are dates
+  std::vector<std::uint32_t> labels;     // [steps], numbers of class_names; empty without classes
   std::vector<std::string> class_names;  // in the order of appearance; "" is unknown
 
   std::size_t steps() const { return values.rows(); }

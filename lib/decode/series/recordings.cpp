@@ -131,17 +131,16 @@ class Recordings final : public SeriesSource {
     const Recording& recording = entry.recording;
     if (recording.steps() == 0) throw Error(input, "has no rows");
     entry.interval_ms = recording.interval_ms();
-    if (first_ != nullptr && (recording.channels != first_->channels ||
-                              recording.values.columns() != first_->values.columns() ||
-                              recording.calendar != first_->calendar)) {
+    if (first_ != nullptr &&
+        (recording.channels != first_->channels || recording.values.columns() != first_->values.columns() ||
+         recording.calendar != first_->calendar)) {
       throw Error(input, fmt::format("has other columns than {}", first_->where), "name common ones with --columns");
     }
     const TimeSplit& split = options_.split;
     entry.part = part_of(split, split.part, recording.steps(), entry.interval_ms, input);
-    entry.training =
-        split.part == TimeSplit::Part::all ? entry.part
-                                           : part_of(split, TimeSplit::Part::train, recording.steps(),
-                                                     entry.interval_ms, input);
+    entry.training = split.part == TimeSplit::Part::all
+                         ? entry.part
+                         : part_of(split, TimeSplit::Part::train, recording.steps(), entry.interval_ms, input);
     // What is predicted lies in the part; what it is predicted from may lie before it, as it would in use.
     if (horizon() > 0) entry.part.begin -= std::min(entry.part.begin, options_.window.steps);
     const std::size_t steps = entry.part.end - entry.part.begin, need = context(entry) + horizon();
@@ -182,11 +181,12 @@ class Recordings final : public SeriesSource {
     for (std::size_t t = begin + 1; t < end; ++t) {
       const std::int64_t distance = times[t] - times[t - 1];
       if (distance - entry.interval_ms <= entry.interval_ms / 2) continue;
-      throw Error(entry.recording.where,
-                  fmt::format("has a gap of {:g} s behind step {} ({})", static_cast<double>(distance) / 1000, t - 1,
-                              entry.recording.calendar ? time_text(times[t - 1])
-                                                       : fmt::format("{:g} s", static_cast<double>(times[t - 1]) / 1000)),
-                  "--across-gaps takes it");
+      throw Error(
+          entry.recording.where,
+          fmt::format("has a gap of {:g} s behind step {} ({})", static_cast<double>(distance) / 1000, t - 1,
+                      entry.recording.calendar ? time_text(times[t - 1])
+                                               : fmt::format("{:g} s", static_cast<double>(times[t - 1]) / 1000)),
+          "--across-gaps takes it");
     }
   }
 
@@ -209,8 +209,8 @@ class Recordings final : public SeriesSource {
     if (options_.window.label == "last") return recording.class_names[labels.back()];
     std::vector<std::size_t> counts(recording.class_names.size());
     for (const std::uint32_t label : labels) ++counts[label];
-    return recording.class_names[static_cast<std::size_t>(std::max_element(counts.begin(), counts.end()) -
-                                                          counts.begin())];
+    return recording
+        .class_names[static_cast<std::size_t>(std::max_element(counts.begin(), counts.end()) - counts.begin())];
   }
 
   SeriesSourceOptions options_;

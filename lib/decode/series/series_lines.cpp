@@ -193,8 +193,8 @@ void append_values(std::string_view text, char separator, std::vector<float>& va
     const std::string_view field = trimmed(text.substr(at, end - at));
     const auto value = parse_series_value(field);
     if (!value) {
-      throw Error(where, fmt::format("value {} is \"{}\", not a number", values.size() + 1,
-                                     printable(field.substr(0, 40))),
+      throw Error(where,
+                  fmt::format("value {} is \"{}\", not a number", values.size() + 1, printable(field.substr(0, 40))),
                   "correct the line");
     }
     values.push_back(*value);
@@ -295,8 +295,9 @@ SeriesCase parse_series_case(std::string_view line, const SeriesHeader& header, 
   parsed.label = series_label(line, header);
   if (header.labels && !header.class_names.empty() && !parsed.label.empty() &&
       std::find(header.class_names.begin(), header.class_names.end(), parsed.label) == header.class_names.end()) {
-    throw Error(where, fmt::format("its class \"{}\" is none of those that the header declares",
-                                   printable(parsed.label.substr(0, 40))),
+    throw Error(where,
+                fmt::format("its class \"{}\" is none of those that the header declares",
+                            printable(parsed.label.substr(0, 40))),
                 "correct the line, or the header");
   }
   // One channel ends at ":" in .ts, at a written "\n" in a relational attribute.
@@ -316,8 +317,8 @@ SeriesCase parse_series_case(std::string_view line, const SeriesHeader& header, 
     if (channels++ == 0) steps = values.size();
     if (channels > kMostChannels) throw Error(where, fmt::format("has more than {} channels", kMostChannels));
     if (values.size() - before != steps) {
-      throw Error(where, fmt::format("its channel {} has {} steps, the first has {}", channels, values.size() - before,
-                                     steps),
+      throw Error(where,
+                  fmt::format("its channel {} has {} steps, the first has {}", channels, values.size() - before, steps),
                   "correct the line");
     }
   }

@@ -19,24 +19,24 @@
 namespace mt {
 
 struct WindowOptions {
-  std::size_t steps = 0;    // of one window; 0: recordings are not cut
-  std::size_t stride = 0;   // between the starts of two windows; 0: windows of classes lie end to end, forecasts 1 apart
-  std::size_t horizon = 0;  // steps behind each window that are to be predicted; 0: none
+  std::size_t steps = 0;   // of one window; 0: recordings are not cut
+  std::size_t stride = 0;  // between the starts of two windows; 0: windows of classes lie end to end, forecasts 1 apart
+  std::size_t horizon = 0;         // steps behind each window that are to be predicted; 0: none
   std::string label = "majority";  // a window's class: "majority" (ties: the first to appear), "last"
   bool across_gaps = false;        // take windows with a gap in their times too
 };
 
 struct SeriesSourceOptions {
-  // .ts, .arff and .tsv files of cases; CSV recordings; NPY and NPZ arrays: [cases, steps], [cases, steps, channels] or,
-  // channels_first, [cases, channels, steps]; with a window [steps] or [steps, channels].
+  // .ts, .arff and .tsv files of cases; CSV recordings; NPY and NPZ arrays: [cases, steps], [cases, steps, channels]
+  // or, channels_first, [cases, channels, steps]; with a window [steps] or [steps, channels].
   std::vector<std::string> inputs;
   bool channels_first = false;
-  std::string array;                    // of an NPZ that has several
-  std::string labels, label_array;      // of arrays: an NPY, NPZ or CSV file; its array
-  RecordingColumns columns;             // of CSV
+  std::string array;                // of an NPZ that has several
+  std::string labels, label_array;  // of arrays: an NPY, NPZ or CSV file; its array
+  RecordingColumns columns;         // of CSV
   WindowOptions window;
-  TimeSplit split;                      // of recordings
-  bool id_stem = false;                 // --ids stem
+  TimeSplit split;       // of recordings
+  bool id_stem = false;  // --ids stem
 };
 
 // The full list, fixed at construction, whatever the shard. Ids: "FILE#CASE", "FILE#FIRST_STEP", unique.
@@ -59,11 +59,11 @@ class SeriesSource {
   virtual std::size_t horizon() const { return 0; }
 
   struct Loaded {
-    Tensor values;                         // [steps, channels] f32; NaN where missing
+    Tensor values;                           // [steps, channels] f32; NaN where missing
     std::span<const std::int64_t> times_ms;  // [steps] or empty
-    Tensor future;                         // [horizon, channels], empty without a horizon
-    float target = 0;                      // with has_targets
-    Digest digest{};                       // of the raw line, or of the window's values and times
+    Tensor future;                           // [horizon, channels], empty without a horizon
+    float target = 0;                        // with has_targets
+    Digest digest{};                         // of the raw line, or of the window's values and times
   };
   // Throws Error (the sample is then rejected). Callable from several threads at once.
   virtual Loaded load(std::size_t i) const = 0;

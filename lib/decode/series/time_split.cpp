@@ -14,11 +14,10 @@ namespace mt {
 namespace {
 
 constexpr double kMonth_ms = 30.0 * 24 * 3600 * 1000;
-constexpr std::array<std::pair<std::string_view, TimeSplit::Part>, 4> kParts = {
-    {{"all", TimeSplit::Part::all},
-     {"train", TimeSplit::Part::train},
-     {"val", TimeSplit::Part::validation},
-     {"test", TimeSplit::Part::test}}};
+constexpr std::array<std::pair<std::string_view, TimeSplit::Part>, 4> kParts = {{{"all", TimeSplit::Part::all},
+                                                                                 {"train", TimeSplit::Part::train},
+                                                                                 {"val", TimeSplit::Part::validation},
+                                                                                 {"test", TimeSplit::Part::test}}};
 
 std::array<std::size_t, 3> share_lengths(const std::vector<double>& shares, std::size_t steps) {
   const auto part = [&](double share) { return static_cast<std::size_t>(static_cast<double>(steps) * share); };

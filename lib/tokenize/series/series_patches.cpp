@@ -21,15 +21,12 @@ constexpr std::array<std::pair<std::string_view, Ends>, 3> kEnds = {
     {{"cut", Ends::cut}, {"circular", Ends::circular}, {"repeat", Ends::repeat}}};
 
 // Steps that are put in front of the series.
-std::size_t front(const SeriesPatching& patching) {
-  return patching.ends == Ends::circular ? patching.kernel / 2 : 0;
-}
+std::size_t front(const SeriesPatching& patching) { return patching.ends == Ends::circular ? patching.kernel / 2 : 0; }
 
 // Which step of the series stands at each place of the lengthened one.
 std::vector<std::size_t> places_of(const SeriesPatching& patching, std::size_t steps) {
-  std::vector<std::size_t> places(patching.patches(steps) == 0
-                                      ? 0
-                                      : (patching.patches(steps) - 1) * patching.stride + patching.kernel);
+  std::vector<std::size_t> places(
+      patching.patches(steps) == 0 ? 0 : (patching.patches(steps) - 1) * patching.stride + patching.kernel);
   for (std::size_t i = 0; i < places.size(); ++i) {
     switch (patching.ends) {
       case Ends::circular:

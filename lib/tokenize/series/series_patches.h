@@ -27,9 +27,7 @@ struct SeriesPatching {
   bool separate = false;       // each channel on its own: channel by channel, all rows of one before the next
 
   std::size_t patches(std::size_t steps) const;  // of one channel, or of all joined; 0: too short
-  std::size_t rows(std::size_t steps, std::size_t channels) const {
-    return patches(steps) * (separate ? channels : 1);
-  }
+  std::size_t rows(std::size_t steps, std::size_t channels) const { return patches(steps) * (separate ? channels : 1); }
   std::size_t columns(std::size_t channels) const { return kernel * (separate ? 1 : channels); }
 };
 SeriesPatching series_patching_named(std::string_view preset);  // "step", "patch", "block", "conv"; throws UsageError

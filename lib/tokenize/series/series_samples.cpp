@@ -7,7 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "base/checked.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/text.h"
 #include "decode/series/calendar.h"
 #include "tokenize/linear_embedding.h"
@@ -17,6 +19,8 @@
 namespace mt {
 
 namespace {
+
+constexpr std::size_t kMostPlaces = std::size_t{1} << 20;
 
 // Fills what is missing in one channel; false when nothing is there.
 bool fill_gaps(std::span<float> values, std::size_t channels, std::size_t channel) {
@@ -85,16 +89,21 @@ SeriesTokenization series_tokenization_of(const Part& part) {
 }
 
 SeriesSamples::SeriesSamples(const SeriesSource& source, SeriesTokenization tokenization, SeriesOptions options)
-    : source_(source), tokenization_(std::move(tokenization)), options_(std::move(options)), targets_(options_.targets) {
+    : source_(source),
+      tokenization_(std::move(tokenization)),
+      options_(std::move(options)),
+      targets_(options_.targets) {
   const std::size_t channels = tokenization_.scale.channels();
   if (source.channels() != channels) {
-    throw Error("", fmt::format("the inputs have {} channels, the tokenizer was fitted on {}", source.channels(), channels),
+    throw Error("",
+                fmt::format("the inputs have {} channels, the tokenizer was fitted on {}", source.channels(), channels),
                 "fit another with --fit");
   }
   if (!tokenization_.channel_names.empty() && !source.channel_names().empty() &&
       tokenization_.channel_names != source.channel_names()) {
-    throw Error("", fmt::format("the inputs' columns are {}, the tokenizer was fitted on {}",
-                                listed(source.channel_names()), listed(tokenization_.channel_names)),
+    throw Error("",
+                fmt::format("the inputs' columns are {}, the tokenizer was fitted on {}",
+                            listed(source.channel_names()), listed(tokenization_.channel_names)),
                 "name the same with --columns");
   }
   if (tokenization_.calendar && !source.has_calendar())
@@ -152,13 +161,17 @@ Schema SeriesSamples::schema() const {
   return schema;
 }
 
-std::size_t SeriesSamples::rows_of(std::size_t i) const {
-  try {
-    const std::size_t steps = source_.load(i / apart()).values.rows();
-    return tokenization_.patching.rows(steps, options_.channels_apart ? 1 : source_.channels());
-  } catch (const Error&) {
-    return 0;
+std::size_t SeriesSamples::longest() const {
+  std::size_t most = 0;
+  for (std::size_t i = 0; i < source_.size(); ++i) {
+    throw_if_interrupted();
+    try {
+      most = std::max(most, tokenization_.patching.rows(source_.load(i).values.rows(), sequences()));
+    } catch (const Error&) {
+      continue;
+    }
   }
+  return options_.max_tokens > 0 ? std::min(most, options_.max_tokens) : most;
 }
 
 Batch SeriesSamples::empty_batch() const {
@@ -188,9 +201,9 @@ void SeriesSamples::prepare(Tensor& values, std::string_view what) const {
   for (std::size_t i = 0; i < all.size(); ++i) {
     all[i] = tokenization_.scale(all[i], i % channels);
     if (!std::isfinite(all[i]))
-      throw Error("", fmt::format("its value of channel {} at step {} is too large", channel_name(i % channels),
-                                  i / channels),
-                  "correct it");
+      throw Error(
+          "", fmt::format("its value of channel {} at step {} is too large", channel_name(i % channels), i / channels),
+          "correct it");
   }
 }
 
@@ -204,11 +217,10 @@ void SeriesSamples::append_rows(const Tensor& values, const SeriesSource::Loaded
   batch.rows.resize_rows(before + rows);
   cut_series(values, patching, batch.rows.as<float>().data() + before * width, width);
   batch.centers.resize_rows(before + rows);
-  const double interval_s =
-      loaded.times_ms.size() < 2
-          ? 1.0
-          : static_cast<double>(loaded.times_ms.back() - loaded.times_ms.front()) / 1000 /
-                static_cast<double>(loaded.times_ms.size() - 1);
+  const double interval_s = loaded.times_ms.size() < 2
+                                ? 1.0
+                                : static_cast<double>(loaded.times_ms.back() - loaded.times_ms.front()) / 1000 /
+                                      static_cast<double>(loaded.times_ms.size() - 1);
   for (std::size_t row = 0; row < rows; ++row) {
     const auto center = batch.centers.row<float>(before + row);
     center[0] = static_cast<float>(middle_step(patching, row % patches) * interval_s);
@@ -234,23 +246,23 @@ void SeriesSamples::append_targets(const Tensor& future, std::span<const std::si
   }
 }
 
+// To as many steps as give no more than max_tokens rows.
+void SeriesSamples::shorten(Tensor& values) const {
+  const SeriesPatching& patching = tokenization_.patching;
+  const std::size_t most = options_.max_tokens / sequences();
+  if (most == 0)
+    throw Error("", fmt::format("{} tokens are too few for {} channels", options_.max_tokens, sequences()),
+                "raise --max-tokens");
+  if (patching.patches(values.rows()) <= most) return;
+  values.resize_rows(steps_for(patching, most));
+  ++truncated_;
+}
+
 Digest SeriesSamples::make(std::size_t i, Batch& batch) const {
   SeriesSource::Loaded loaded = source_.load(i / apart());
   Tensor values = std::move(loaded.values);
   const std::size_t channel = targets_[i % apart()];
-  if (options_.max_tokens > 0) {
-    const std::size_t sequences =
-        tokenization_.patching.separate && !options_.channels_apart ? values.columns() : 1;
-    const std::size_t patches = options_.max_tokens / sequences;
-    if (patches == 0)
-      throw Error("", fmt::format("{} tokens are too few for {} channels", options_.max_tokens, sequences),
-                  "raise --max-tokens");
-    const std::size_t steps = steps_for(tokenization_.patching, patches);
-    if (tokenization_.patching.patches(values.rows()) > patches) {
-      values.resize_rows(steps);
-      ++truncated_;
-    }
-  }
+  if (options_.max_tokens > 0) shorten(values);
   prepare(values, "value");
   if (source_.horizon() > 0) {
     prepare(loaded.future, "value to predict");
@@ -264,8 +276,8 @@ Digest SeriesSamples::make(std::size_t i, Batch& batch) const {
   return loaded.digest;
 }
 
-SeriesTokenization fit_series(const SeriesSource& source, const std::string& modality, const SeriesPatching& patching,
-                              bool calendar) {
+Part fit_series(const SeriesSource& source, const std::string& modality, const SeriesPatching& patching, bool calendar,
+                bool cls, const SeriesOptions& options) {
   ChannelMoments moments(source.channels());
   source.for_each_training_block([&](const Tensor& block) { moments.add(block.as<float>().data(), block.rows()); });
   SeriesTokenization tokenization;
@@ -274,23 +286,28 @@ SeriesTokenization fit_series(const SeriesSource& source, const std::string& mod
   tokenization.scale = moments.scale(ScaleKind::zscore, "training data");
   tokenization.channel_names = source.channel_names();
   tokenization.calendar = calendar;
-  return tokenization;
+  Part part = to_part(tokenization);
+  part.config["cls"] = cls;
+  part.config["longest"] = SeriesSamples(source, std::move(tokenization), options).longest();
+  return part;
 }
 
-void initialise_series_embedding(Part& part, std::size_t width, std::size_t places, bool cls, std::uint64_t seed) {
+void initialise_series_embedding(Part& part, std::size_t width, std::uint64_t seed) {
   const SeriesTokenization tokenization = series_tokenization_of(part);
   const SeriesPatching& patching = tokenization.patching;
   add_initial_projection(part, width, tokenization.row_width(), false, seed);
-  // Whole windows follow ImageBind (block: a norm behind the projection) and OneLLM, with learned positions; all others
-  // Time-Series-Library, with sinusoids.
-  const bool learned = patching.ends == SeriesPatching::Ends::cut;
   if (patching.stride == patching.kernel) {
     Tensor gain(DType::f32, {width});
     std::ranges::fill(gain.as<float>(), 1.0F);
     part.tensors["norm.weight"] = std::move(gain);
     part.tensors["norm.bias"] = Tensor(DType::f32, {width});
   }
-  add_initial_frame(part, width, cls ? 1 : 0, learned ? places : 0, seed);
+  const bool learned = patching.ends == SeriesPatching::Ends::cut;
+  const std::size_t places = learned ? part.config.value("longest", std::size_t{0}) : 0;
+  if (learned && places == 0)
+    throw Error(tokenizer_where(part), "was fitted on nothing that is long enough for a patch");
+  require_within(places, kMostPlaces, tokenizer_where(part), "the table of positions");
+  add_initial_frame(part, width, part.config.value("cls", false) ? 1 : 0, places, seed);
   if (!learned) part.config["positions"] = "sinusoid";
 }
 

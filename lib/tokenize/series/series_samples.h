@@ -40,8 +40,8 @@ SeriesTokenization series_tokenization_of(const Part& part);  // throws Error
 
 struct SeriesOptions {
   MissingValues missing = MissingValues::reject;
-  std::size_t max_tokens = 0;  // of a sequence, what is behind them is left out; 0: all
-  bool channels_apart = false;  // with a horizon: each channel a sample of its own
+  std::size_t max_tokens = 0;        // of a sequence, what is behind them is left out; 0: all
+  bool channels_apart = false;       // with a horizon: each channel a sample of its own
   std::vector<std::size_t> targets;  // with a horizon: channels that are predicted; empty: all
 };
 
@@ -52,8 +52,8 @@ class SeriesSamples : public SampleMaker {
 
   // Kind, columns, labels, and as configuration what decides the rows; creator and source are the caller's.
   Schema schema() const;
-  // Of sample i; 0 when it cannot be read.
-  std::size_t rows_of(std::size_t i) const;
+  // Rows of the longest of all samples; those that cannot be read do not count.
+  std::size_t longest() const;
   std::size_t truncated() const { return truncated_; }  // samples cut by max_tokens so far
 
   std::size_t size() const override { return source_.size() * apart(); }
@@ -66,6 +66,10 @@ class SeriesSamples : public SampleMaker {
 
  private:
   std::size_t apart() const { return options_.channels_apart ? targets_.size() : 1; }
+  std::size_t sequences() const {
+    return tokenization_.patching.separate && !options_.channels_apart ? source_.channels() : 1;
+  }
+  void shorten(Tensor& values) const;
   std::string channel_name(std::size_t channel) const;
   std::vector<std::string> target_names() const;
   void prepare(Tensor& values, std::string_view what) const;
@@ -79,13 +83,14 @@ class SeriesSamples : public SampleMaker {
   mutable std::atomic<std::size_t> truncated_ = 0;
 };
 
-// A tokenizer for these data that nobody has trained yet: statistics of the source's training values.
-SeriesTokenization fit_series(const SeriesSource& source, const std::string& modality, const SeriesPatching& patching,
-                              bool calendar);
+// The tokenizer's part for these data, without an embedding: statistics of the source's training values, and what an
+// embedding will have to know: "longest" (rows of the longest sample) and "cls" (whether there will be a class token).
+Part fit_series(const SeriesSource& source, const std::string& modality, const SeriesPatching& patching, bool calendar,
+                bool cls, const SeriesOptions& options);
 
-// Adds an embedding that nobody has trained to such a part: a projection without bias from N(0, 1 / columns), as its
-// configuration's "preset" has it: "step" and "patch" with sinusoids as positions; "block" with a norm and learned
-// positions, "conv" with learned positions, for places patches. cls: a class token in front.
-void initialise_series_embedding(Part& part, std::size_t width, std::size_t places, bool cls, std::uint64_t seed);
+// Adds an embedding that nobody has trained to such a part: a projection without bias from N(0, 1 / columns). Windows
+// of whole steps get learned positions, for the longest sample, blocks a norm behind the projection too (ImageBind,
+// OneLLM); all others sinusoids (Time-Series-Library).
+void initialise_series_embedding(Part& part, std::size_t width, std::uint64_t seed);
 
 }  // namespace mt
