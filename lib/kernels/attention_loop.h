@@ -1,4 +1,4 @@
-// Attention of one head without the matrix of all scores: six query rows at a time against a block of keys, softmax
+// Attention of one head without the matrix of all scores: a few query rows at a time against a block of keys, softmax
 // with a running maximum (Milakov and Gimelshein 2018; Dao et al. 2022), so that memory stays small and in cache
 // however long the sequence is. Blocks are counted from its start: a row's bytes depend on its own sequence alone.
 #pragma once
@@ -85,12 +85,21 @@ void attend_block(const AttentionCall& call, std::size_t row, std::size_t m, std
   const auto* keys = static_cast<const Group*>(call.keys) + first * depth;
   const auto* values = static_cast<const Group*>(call.values) + first / A::group * padded;
   auto* sums = reinterpret_cast<Group*>(scores);
+  TileCall tile;
+  tile.depth = depth;
+  tile.a = query;
+  tile.a_stride = call.query_stride;
+  tile.b_stride = panel;
+  tile.c_stride = kKeyBlock;
+  tile.ahead = reinterpret_cast<const char*>(values);
+  tile.ahead_step = 64;
   for (std::size_t j = 0; j < n; j += panel) {
     const std::size_t width = n - j < panel ? n - j : panel;
-    AttentionTiles::get(m, (width + V::lanes - 1) / V::lanes)(depth, query, call.query_stride, keys + j * depth, panel,
-                                                              sums + j, kKeyBlock);
+    tile.b = keys + j * depth;
+    tile.c = sums + j;
+    AttentionTiles::get(m, (width + V::lanes - 1) / V::lanes)(tile);
   }
-  float keep[V::tile_rows];
+  float keep[kMostTileRows];
   float factor = call.scale * 1.44269504f;
   if (call.key_bias != nullptr) {
     for (std::size_t i = 0; i < m; ++i) bias_scores<V>(scores + i * kKeyBlock, call.key_bias + first, n, factor);
@@ -99,10 +108,18 @@ void attend_block(const AttentionCall& call, std::size_t row, std::size_t m, std
   for (std::size_t i = 0; i < m; ++i) {
     keep[i] = exponentials<V, A>(scores + i * kKeyBlock, n, factor, state.maximum[row + i], state.sum[row + i]);
   }
-  for (std::size_t j = 0; j < padded; j += panel) {
-    const std::size_t width = padded - j < panel ? padded - j : panel;
-    AttentionTiles::get(m, width / V::lanes)((n + A::group - 1) / A::group, sums, kKeyBlock, values + j, padded,
-                                             reinterpret_cast<Group*>(products) + j, padded);
+  // A head of four vectors goes as two and two: one alone would wait for its own sums.
+  const std::size_t vectors = padded / V::lanes, passes = (vectors + V::tile_vectors - 1) / V::tile_vectors;
+  tile.depth = (n + A::group - 1) / A::group;
+  tile.a = sums;
+  tile.a_stride = kKeyBlock;
+  tile.b_stride = tile.c_stride = padded;
+  tile.ahead_step = 0;
+  for (std::size_t pass = 0; pass < passes; ++pass) {
+    const std::size_t first_vector = vectors * pass / passes, j = first_vector * V::lanes;
+    tile.b = values + j;
+    tile.c = reinterpret_cast<Group*>(products) + j;
+    AttentionTiles::get(m, vectors * (pass + 1) / passes - first_vector)(tile);
   }
   for (std::size_t i = 0; i < m; ++i) {
     float* output = state.output + (row + i) * padded;
@@ -136,23 +153,23 @@ inline void finish_attention(const float* output, float sum, std::size_t n, type
 
 template <class V, class A>
 void attention(const AttentionCall& call) {
-  constexpr std::size_t tile_rows = V::tile_rows;
   const std::size_t padded = call.value_stride;
   float* scores = call.scratch;
-  float* products = scores + tile_rows * kKeyBlock;
+  float* products = scores + kMostTileRows * kKeyBlock;
   AttentionState state{};
-  state.output = products + tile_rows * padded;
+  state.output = products + kMostTileRows * padded;
   state.maximum = state.output + call.rows * padded;
   state.sum = state.maximum + call.rows;
   for (std::size_t i = 0; i < call.rows; ++i) {
     state.maximum[i] = -__builtin_inff();
     state.sum[i] = 0;
   }
+  const RowTiles<V> tiles{call.rows};
   for (std::size_t first = 0; first < call.tokens; first += kKeyBlock) {
     const std::size_t n = call.tokens - first < kKeyBlock ? call.tokens - first : kKeyBlock;
-    for (std::size_t row = 0; row < call.rows; row += tile_rows) {
-      const std::size_t m = call.rows - row < tile_rows ? call.rows - row : tile_rows;
-      attend_block<V, A>(call, row, m, first, n, scores, products, state);
+    for (std::size_t i = 0; i < tiles.count; ++i) {
+      const std::size_t row = tiles.begin(i);
+      attend_block<V, A>(call, row, tiles.begin(i + 1) - row, first, n, scores, products, state);
     }
   }
   auto* out = static_cast<typename A::Element*>(call.out);

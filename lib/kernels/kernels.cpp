@@ -57,7 +57,7 @@ std::size_t attention_scratch(std::size_t rows, std::size_t head_size) {
   // Scores of one row tile, one tile of outputs, and per row the running output, maximum and sum (see
   // attention_loop.h).
   const std::size_t padded_head = (head_size + 15) / 16 * 16;
-  return 6 * kKeyBlock + 6 * padded_head + rows * padded_head + 2 * ((rows + 15) / 16 * 16);
+  return kMostTileRows * (kKeyBlock + padded_head) + rows * padded_head + 2 * ((rows + 15) / 16 * 16);
 }
 
 }  // namespace mt

@@ -101,8 +101,12 @@ bool has(const Kernels& kernels, Precision precision);
 // Groups of the panels of a matrix of `columns` columns.
 std::size_t panel_groups(const Kernels& kernels, std::size_t depth, std::size_t columns);
 
-// Attention walks over the keys in blocks of this many, counted from the start of the sequence.
-inline constexpr std::size_t kKeyBlock = 512;
+// Rows of the largest tile of any level.
+inline constexpr std::size_t kMostTileRows = 8;
+
+// Attention walks over the keys in blocks of this many, counted from the start of the sequence: whole panels of every
+// level.
+inline constexpr std::size_t kKeyBlock = 480;
 
 // Floats of scratch that AttentionCall needs.
 std::size_t attention_scratch(std::size_t rows, std::size_t head_size);

@@ -66,37 +66,66 @@ inline void finish_row(const Group* sums, const PanelConstants& panel, float row
   }
 }
 
+// A panel is cut into parts of at most this many groups, so that one part and the rows it meets share the second-level
+// cache; sums wait in between. Rows go in blocks for which there is room for those sums.
+inline constexpr std::size_t kDepthBlock = 1024, kRowBlock = 256;
+
+// A block of rows times all panels. Weights pass once: while a part is multiplied, the next one is on its way.
 template <class V, class P, Finish E, bool Narrow>
-void product_with(const ProductCall& call) {
-  constexpr std::size_t panel = V::tile_vectors * V::lanes, tile_rows = V::tile_rows;
+void product_of_rows(const ProductCall& call, std::size_t first_row, std::size_t rows) {
+  constexpr std::size_t panel = V::tile_vectors * V::lanes;
   constexpr std::size_t element = Narrow ? sizeof(std::uint16_t) : sizeof(float);
-  alignas(64) Group sums[tile_rows * panel];
-  const auto* a = static_cast<const Group*>(call.a);
+  alignas(64) Group sums[kRowBlock * panel];
+  const RowTiles<V> tiles{rows};
+  const std::size_t parts = (call.depth + kDepthBlock - 1) / kDepthBlock;
+  const auto* a = static_cast<const Group*>(call.a) + first_row * call.a_stride;
+  TileCall tile;
+  tile.a_stride = call.a_stride;
+  tile.b_stride = tile.c_stride = panel;
   for (std::size_t column = 0; column < call.columns; column += panel) {
     const std::size_t n = call.columns - column < panel ? call.columns - column : panel;
     const std::size_t vectors = (n + V::lanes - 1) / V::lanes;
-    const auto* b = static_cast<const Group*>(call.panels) + column * call.depth;
     PanelConstants constants{call.bias + column, nullptr, nullptr};
     if constexpr (P::integer) {
       constants.column_scales = call.column_scales + column;
       constants.corrections = call.corrections + column;
     }
-    for (std::size_t row = 0; row < call.rows; row += tile_rows) {
-      const std::size_t m = call.rows - row < tile_rows ? call.rows - row : tile_rows;
-      char* y = static_cast<char*>(call.y) + (row * call.y_stride + column) * element;
-      // The lines that this tile goes to arrive while it is computed.
-      for (std::size_t i = 0; i < m; ++i) {
-        for (std::size_t byte = 0; byte < n * element; byte += 64)
-          __builtin_prefetch(y + i * call.y_stride * element + byte, 1);
-      }
-      Tiles<V, typename P::Arithmetic>::get(m, vectors)(call.depth, a + row * call.a_stride, call.a_stride, b, panel,
-                                                        sums, panel);
-      for (std::size_t i = 0; i < m; ++i) {
-        const float row_scale = P::integer ? call.row_scales[row + i] : 1;
-        finish_row<V, P, E, Narrow>(sums + i * panel, constants, row_scale, n, y + i * call.y_stride * element);
+    for (std::size_t part = 0; part < parts; ++part) {
+      const std::size_t k = call.depth * part / parts;
+      tile.depth = call.depth * (part + 1) / parts - k;
+      tile.goes_on = part > 0;
+      tile.b = static_cast<const Group*>(call.panels) + column * call.depth + k * panel;
+      const Group* next = tile.b + tile.depth * panel;
+      for (std::size_t i = 0; i < tiles.count; ++i) {
+        const std::size_t row = tiles.begin(i), m = tiles.begin(i + 1) - row;
+        char* y = static_cast<char*>(call.y) + ((first_row + row) * call.y_stride + column) * element;
+        const bool last = part + 1 == parts;
+        if (last) {  // the lines that this tile goes to arrive while it is computed
+          for (std::size_t r = 0; r < m; ++r) {
+            for (std::size_t byte = 0; byte < n * element; byte += 64)
+              __builtin_prefetch(y + r * call.y_stride * element + byte, 1);
+          }
+        }
+        const bool fetches = i * tile.depth * 64 < tile.depth * panel * sizeof(Group);
+        tile.ahead = reinterpret_cast<const char*>(fetches ? next : tile.b) + (fetches ? i * tile.depth * 64 : 0);
+        tile.ahead_step = fetches ? 64 : 0;
+        tile.a = a + row * call.a_stride + k;
+        tile.c = sums + (parts == 1 ? 0 : row * panel);  // one tile's worth stays in the first-level cache
+        Tiles<V, typename P::Arithmetic>::get(m, vectors)(tile);
+        if (!last) continue;
+        for (std::size_t r = 0; r < m; ++r) {
+          const float row_scale = P::integer ? call.row_scales[first_row + row + r] : 1;
+          finish_row<V, P, E, Narrow>(tile.c + r * panel, constants, row_scale, n, y + r * call.y_stride * element);
+        }
       }
     }
   }
+}
+
+template <class V, class P, Finish E, bool Narrow>
+void product_with(const ProductCall& call) {
+  for (std::size_t row = 0; row < call.rows; row += kRowBlock)
+    product_of_rows<V, P, E, Narrow>(call, row, call.rows - row < kRowBlock ? call.rows - row : kRowBlock);
 }
 
 template <class V, class P, bool Narrow>

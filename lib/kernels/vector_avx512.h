@@ -12,7 +12,7 @@ struct Avx512 {
   using F = __m512;
   using G = __m512i;  // sixteen groups
   static constexpr std::size_t lanes = 16;
-  static constexpr int tile_rows = 6, tile_vectors = 4;  // 24 accumulators, 4 + 6 loads a step
+  static constexpr int tile_rows = 8, tile_vectors = 3;  // 24 accumulators, 3 + 8 loads a step
 
   static F zero() { return _mm512_setzero_ps(); }
   static G no_groups() { return _mm512_setzero_si512(); }
