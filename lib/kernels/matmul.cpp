@@ -66,11 +66,7 @@ dnnl::matmul::primitive_desc plan(const memory::desc& a, const memory::desc& b, 
       bias != nullptr ? dnnl::matmul::desc(a, b, *bias, c) : dnnl::matmul::desc(a, b, c);
   dnnl::matmul::primitive_desc planned(description, attributes, engine());
 #endif
-  const std::string implementation = planned.impl_info_str();
-  // "ref:any" and the like run thousands of times slower; "gemm:..." names products that are done by a library.
-  if (implementation.starts_with("ref")) {
-    throw std::logic_error("matmul: oneDNN chose the reference implementation (" + implementation + ")");
-  }
+  require_no_reference(planned.impl_info_str());
   return planned;
 }
 
@@ -83,6 +79,12 @@ void* scratch_of_thread(std::size_t bytes) {
 }
 
 }  // namespace
+
+// "ref:any" and the like; "gemm:..." names products that are done by a library.
+void require_no_reference(std::string_view implementation) {
+  if (!implementation.starts_with("ref")) return;
+  throw std::logic_error("matmul: oneDNN chose a reference implementation (" + std::string(implementation) + ")");
+}
 
 Isa onednn_isa() {
   const auto value = static_cast<unsigned>(dnnl::get_effective_cpu_isa());
@@ -100,6 +102,7 @@ struct Matmul::State {
   std::size_t depth = 0, columns = 0;
   memory::desc a, y;
   dnnl::matmul primitive;
+  std::string implementation;
   std::size_t scratch_bytes = 0;
   memory::desc scratch;
   memory weights, bias;
@@ -141,6 +144,7 @@ Matmul::Matmul(const float* weights, const float* bias, std::size_t depth, std::
   const memory::desc bias_shape = matrix(1, columns, Tag::ab);
   const auto planned = plan(s.a, matrix(depth, columns, Tag::any), &bias_shape, s.y, operations);
   s.primitive = dnnl::matmul(planned);
+  s.implementation = planned.impl_info_str();
   s.scratch = planned.scratchpad_desc();
   s.scratch_bytes = s.scratch.get_size();
 
@@ -152,6 +156,8 @@ Matmul::Matmul(const float* weights, const float* bias, std::size_t depth, std::
   std::memcpy(s.bias.get_data_handle(), bias, columns * sizeof(float));
   stream.wait();
 }
+
+std::string_view Matmul::implementation() const { return state_->implementation; }
 
 Matmul::~Matmul() = default;
 Matmul::Matmul(Matmul&&) noexcept = default;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string_view>
 
 #include "kernels/isa.h"
 #include "kernels/kernels.h"
@@ -12,6 +13,10 @@ namespace mt {
 
 // What oneDNN would use, as the nearest of our levels. Reads ONEDNN_MAX_CPU_ISA, once.
 Isa onednn_isa();
+
+// Throws logic_error when oneDNN's name of an implementation (impl_info_str) is that of a reference one: right, and
+// thousands of times slower. Every plan is checked.
+void require_no_reference(std::string_view implementation);
 
 // y = finish(a w + bias) with weights packed once. Works on tiles of a fixed number of rows (the last one padded), so
 // that a row's bytes do not depend on how many rows there are. Any number of threads may run one object at once.
@@ -26,6 +31,8 @@ class Matmul {
 
   // a: [rows, depth], rows a_stride apart; y: [rows, columns], rows y_stride apart.
   void run(const float* a, std::size_t a_stride, std::size_t rows, float* y, std::size_t y_stride) const;
+
+  std::string_view implementation() const;  // oneDNN's name of it
 
  private:
   struct State;

@@ -2,13 +2,30 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <vector>
 
 #include <doctest/doctest.h>
 
 #include "base/random.h"
+#include "kernels/isa.h"
 
 using namespace mt;
+
+TEST_CASE("matmul: oneDNN's reference implementations are refused, and none is chosen at this level") {
+  CHECK_THROWS_AS(require_no_reference("ref:any"), std::logic_error);
+  CHECK_NOTHROW(require_no_reference("brgemm:avx512_core"));
+  CHECK_NOTHROW(require_no_reference("gemm:jit"));
+  CAPTURE(name_of(machine_isa()));
+  for (const Finish finish : {Finish::bias, Finish::bias_gelu, Finish::bias_quick_gelu, Finish::bias_add}) {
+    for (const std::size_t depth : {4, 192, 768}) {
+      const std::vector<float> weights(depth * 768, 0.5f), bias(768, 0.0f);
+      const Matmul product(weights.data(), bias.data(), depth, 768, finish);
+      CHECK_FALSE(product.implementation().starts_with("ref"));
+      CHECK_FALSE(product.implementation().empty());
+    }
+  }
+}
 
 TEST_CASE("matmul: agrees with the plain loop for every transposition, and adds when asked") {
   for (const std::size_t m : {1, 3, 16, 70}) {
