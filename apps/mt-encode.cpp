@@ -24,7 +24,7 @@ struct Options {
   std::vector<std::string> tokens, models;
   std::string pool, dtype = "f32", positions, cls;
   std::optional<std::size_t> layers;
-  bool norm = false, no_projection = false, strict = false, dry_run = false;
+  bool norm = false, no_projection = false, strict = false, dry_run = false, profile = false;
   std::size_t budget = 4096, merge = 0;
 };
 
@@ -71,6 +71,7 @@ void describe(CLI::App& app, Options& o) {
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30))
       ->capture_default_str()
       ->group("Speed");
+  app.add_flag("--profile", o.profile, "Say on standard error where the time went, by kind of layer")->group("Speed");
   app.add_flag("--dry-run", o.dry_run, "Say samples, tokens, bytes and the time it would take; write nothing")
       ->group("Output");
   cli::add_output_options(app, o.output);
@@ -181,6 +182,41 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// Milliseconds a sample of each kind of layer, summed over threads; what is left of the time of all threads was spent
+// in copies, in waiting for each other, for tokens and for the writer.
+nlohmann::json profile_of(const Encoder& encoder, const StreamReport& report, double seconds, std::size_t threads) {
+  const double per_sample = 1000 / static_cast<double>(std::max<std::int64_t>(1, report.samples));
+  const LayerTimes times = encoder.layer_times();
+  nlohmann::json layers = nlohmann::json::object();
+  double computed = 0;
+  for (std::size_t i = 0; i < kLayerKinds; ++i) {
+    layers[std::string(name_of(static_cast<LayerKind>(i)))] = times[i] * per_sample;
+    computed += times[i];
+  }
+  const double shared = report.computing_seconds * static_cast<double>(threads);
+  return {{"threads", threads},
+          {"seconds", seconds},
+          {"ms_per_sample", layers},
+          {"between_layers", std::max(0.0, shared - computed) * per_sample},
+          {"waiting", std::max(0.0, seconds - report.computing_seconds) * static_cast<double>(threads) * per_sample}};
+}
+
+void print_profile(const nlohmann::json& profile) {
+  double total = profile["between_layers"].get<double>() + profile["waiting"].get<double>();
+  for (const auto& [name, ms] : profile["ms_per_sample"].items()) total += ms.get<double>();
+  const auto line = [&](std::string_view name, double ms) {
+    std::cerr << fmt::format("{:<20} {:>10.3f} ms {:>6.1f} %\n", name, ms, total > 0 ? 100 * ms / total : 0);
+  };
+  std::cerr << fmt::format("time of {} threads, a sample\n", profile["threads"].get<std::size_t>());
+  for (std::size_t i = 0; i < kLayerKinds; ++i) {
+    const std::string name(name_of(static_cast<LayerKind>(i)));
+    line(name, profile["ms_per_sample"][name]);
+  }
+  line("between layers", profile["between_layers"]);
+  line("waiting", profile["waiting"]);
+  line("all", total);
+}
+
 void dry_run(const Options& o, std::span<const std::unique_ptr<SampleReader>> readers, Encoder& encoder,
              const StreamOptions& stream, const Schema& schema) {
   std::int64_t rows = 0;
@@ -252,17 +288,21 @@ cli::Outcome encode(const Options& o) {
     return cli::Outcome::done;
   }
   progress.total(total < 0 ? total : total - writer->resumed_samples());
+  const auto start = std::chrono::steady_clock::now();
   const StreamReport report = encode_stream(readers, *encoder, stream, *writer, progress);
+  const double encoding = seconds_since(start);
   writer->finish(inputs_of(readers, digest));
   progress.finish(o.output.output);
+  nlohmann::json profile;
+  if (o.profile) print_profile(profile = profile_of(*encoder, report, encoding, pool.size()));
   if (o.common.json) {
-    std::cout << nlohmann::json{{"output", o.output.output},
-                                {"samples", report.samples},
-                                {"tokens", report.tokens},
-                                {"rejected", report.rejected},
-                                {"seconds", progress.seconds()}}
-                     .dump()
-              << '\n';
+    nlohmann::json result{{"output", o.output.output},
+                          {"samples", report.samples},
+                          {"tokens", report.tokens},
+                          {"rejected", report.rejected},
+                          {"seconds", progress.seconds()}};
+    if (o.profile) result["profile"] = profile;
+    std::cout << result.dump() << '\n';
   }
   return report.rejected > 0 ? cli::Outcome::rejected : cli::Outcome::done;
 }

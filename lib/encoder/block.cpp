@@ -89,24 +89,38 @@ void Block::before_attention(std::size_t begin, Rows<const float> x, AnyRows que
   const AnyRows keys = workspace.rows(BlockWorkspace::keys, x.count, width_);
   const AnyRows values = workspace.rows(BlockWorkspace::values, x.count, width_);
   const OperandRows normed = workspace.operand.of_normed(norm1_, x);
+  workspace.watch.lap(LayerKind::norm);
   query_->forward(normed, queries);
   key_->forward(normed, keys);
   value_->forward(normed, values);
+  workspace.watch.lap(LayerKind::qkv);
   kv.store(begin, keys, values);
+  workspace.watch.lap(LayerKind::attention);
   if (metric.width > 0) average_heads(keys, metric);
+  workspace.watch.lap(LayerKind::rest);
 }
 
 void Block::attend(std::size_t begin, Rows<float> x, AnyRows queries, const KeysAndValues& kv, const float* key_bias,
                    BlockWorkspace& workspace) const {
   const AnyRows attended = workspace.rows(BlockWorkspace::attended, x.count, width_);
   attention_.forward(begin, queries, kv, attended, workspace.scratch, key_bias);
-  output_->forward(workspace.operand.of(attended), x);
+  workspace.watch.lap(LayerKind::attention);
+  const OperandRows operand = workspace.operand.of(attended);
+  workspace.watch.lap(LayerKind::quantise);
+  output_->forward(operand, x);
+  workspace.watch.lap(LayerKind::attention_output);
 }
 
 void Block::feed_forward(Rows<float> x, BlockWorkspace& workspace) const {
   const AnyRows hidden = workspace.rows(BlockWorkspace::hidden, x.count, mlp_);
-  hidden_->forward(workspace.operand.of_normed(norm2_, x), hidden);
-  mlp_output_->forward(workspace.operand.of(hidden), x);
+  const OperandRows normed = workspace.operand.of_normed(norm2_, x);
+  workspace.watch.lap(LayerKind::norm);
+  hidden_->forward(normed, hidden);
+  workspace.watch.lap(LayerKind::mlp_hidden);
+  const OperandRows operand = workspace.operand.of(hidden);
+  workspace.watch.lap(LayerKind::quantise);
+  mlp_output_->forward(operand, x);
+  workspace.watch.lap(LayerKind::mlp_output);
 }
 
 }  // namespace mt

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "encoder/encoder.h"
+#include "encoder/layer_times.h"
 #include "layers/attention.h"
 #include "layers/layer_norm.h"
 #include "layers/linear.h"
@@ -28,6 +29,7 @@ class BlockWorkspace {
 
   Operand operand;
   Aligned<float> scratch;
+  Stopwatch watch;  // started by who calls a block
   // Rows between layers, in the buffer of the given purpose; contents are lost.
   enum Purpose : std::uint8_t { keys, values, attended, hidden, kPurposes };
   AnyRows rows(Purpose purpose, std::size_t count, std::size_t width);

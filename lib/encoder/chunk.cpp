@@ -73,6 +73,7 @@ void ChunkRun::step(std::size_t index, std::size_t layers) {
     const RowRange rows = pieces[piece];
     const Rows<float> x = tokens(rows);
     BlockWorkspace& workspace = workspaces_[worker];
+    workspace.watch.start();
     if (index > 0) {
       const Block& before = blocks_[index - 1];
       if (state_.sizes.empty())
@@ -92,6 +93,7 @@ void ChunkRun::merging_step(std::size_t index, const Merging& merging) {
   const auto pieces = pieces_of(state_.rows(), workers_);
   for_each_(pieces.size(), [&](std::size_t piece, std::size_t worker) {
     const RowRange rows = pieces[piece];
+    workspaces_[worker].watch.start();
     blocks_[index].attend(rows.begin, tokens(rows), queries(rows), state_.kv[index % 2], state_.key_bias.data(),
                           workspaces_[worker]);
   });
@@ -103,13 +105,15 @@ void ChunkRun::merge_samples(const Merging& merging) {
   const Rows<float> merged(state_.merged.data(), state_.rows(), width);
   state_.merged_sizes.resize(state_.sizes.size());
   std::vector<std::size_t> remaining(samples);
-  for_each_(samples, [&](std::size_t sample, std::size_t) {
+  for_each_(samples, [&](std::size_t sample, std::size_t worker) {
+    workspaces_[worker].watch.start();
     const RowRange rows{state_.offsets[sample], state_.offsets[sample + 1]};
     TokenMatcher matcher(*numbers_.kernels);
     const Matching matching = matcher.match(metric(rows), merging.pairs, merging.prefix);
     merge_tokens(matching, tokens(rows), state_.sizes.data() + rows.begin, merged.rows(rows.begin, rows.end),
                  state_.merged_sizes.data() + rows.begin);
     remaining[sample] = matching.kept.size();
+    workspaces_[worker].watch.lap(LayerKind::rest);
   });
   std::size_t end = 0;
   for (std::size_t sample = 0; sample < samples; ++sample) {

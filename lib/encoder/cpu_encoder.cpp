@@ -48,6 +48,7 @@ class CpuEncoder final : public Encoder {
   }
   Tensor encode(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options,
                 std::vector<FailedSample>* failed) override;
+  LayerTimes layer_times() const override;
 
  private:
   // One call of encode.
@@ -253,6 +254,14 @@ Tensor CpuEncoder::encode(const Tensor& tokens, std::span<const std::int64_t> of
   Tensor features = projects(options) ? project(pooled) : std::move(pooled);
   report(job, features, failed);
   return features;
+}
+
+LayerTimes CpuEncoder::layer_times() const {
+  LayerTimes sum{};
+  for (const BlockWorkspace& workspace : workspaces_) {
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += workspace.watch.times()[i];
+  }
+  return sum;
 }
 
 }  // namespace

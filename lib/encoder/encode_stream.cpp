@@ -1,6 +1,7 @@
 #include "encoder/encode_stream.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <thread>
 
@@ -203,7 +204,9 @@ class Pipeline {
       while (auto tokens = incoming_.pop()) {
         const std::size_t given = tokens->samples(), rows = tokens->row_count();
         std::vector<Rejected> upstream = tokens->rejected;
+        const auto start = std::chrono::steady_clock::now();
         Batch features = encode_batch(std::move(*tokens), encoder_, options_);
+        report_.computing_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
         name_failures(features.rejected, upstream);
         const auto kept = static_cast<std::int64_t>(features.samples());
         if (!outgoing_.push(std::move(features))) break;

@@ -26,6 +26,7 @@ struct StreamOptions {
 struct StreamReport {
   std::int64_t samples = 0, tokens = 0;  // encoded by this run
   std::int64_t rejected = 0;             // by the encoder, not upstream
+  double computing_seconds = 0;          // the rest of the time it waited for tokens, or for the writer
 };
 
 // Throws Error unless all files hold tokens of this width, and go together.

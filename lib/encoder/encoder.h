@@ -12,6 +12,7 @@
 
 #include "base/tensor.h"
 #include "base/threads.h"
+#include "encoder/layer_times.h"
 #include "kernels/kernels.h"
 #include "store/model.h"
 
@@ -59,6 +60,9 @@ class Encoder {
   // failed, in order, and its rows are zeros; without failed, Error is thrown with its position as where ("sample 3").
   virtual Tensor encode(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options,
                         std::vector<FailedSample>* failed = nullptr) = 0;
+
+  // Of everything encoded so far.
+  virtual LayerTimes layer_times() const = 0;
 };
 
 Precision precision_named(std::string_view name);  // "f32", "bf16", "int8"; throws Error
