@@ -64,6 +64,12 @@ std::uint64_t TextRecords::row_end(std::uint64_t begin) const {
   }
 }
 
+bool TextRecords::is_blank(Place place) const {
+  const std::string_view record = bytes(place);
+  if (!trimmed(record).empty()) return false;
+  return format_ != TextFormat::csv || record.find(separator_) == std::string_view::npos;  // tabs may separate
+}
+
 bool TextRecords::find(std::uint64_t& next, Place& place) const {
   next = std::max(next, start_);
   while (next < text_.size()) {
@@ -71,13 +77,12 @@ bool TextRecords::find(std::uint64_t& next, Place& place) const {
     place.end = row_end(next);
     next = place.end + 1;
     if (place.end > place.begin && text_[place.end - 1] == '\r') --place.end;
-    if (format_ == TextFormat::lines || !trimmed(bytes(place)).empty()) return true;
+    if (format_ == TextFormat::lines || !is_blank(place)) return true;
   }
   return false;
 }
 
-std::vector<std::string> TextRecords::fields(Place place) const {
-  const std::string_view record = bytes(place);
+void TextRecords::require_text(std::string_view record) const {
   if (record.size() > max_bytes_) {
     throw Error("", fmt::format("is {} long, more than {}", human_bytes(record.size()), human_bytes(max_bytes_)),
                 "split it, or raise --max-line");
@@ -86,6 +91,37 @@ std::vector<std::string> TextRecords::fields(Place place) const {
     throw Error("", fmt::format("holds a zero byte at {}", zero), "give UTF-8 text");
   }
   if (!is_utf8(record)) throw Error("", "is not UTF-8", "convert it with iconv");
+}
+
+void TextRecords::fields(Place place, std::vector<std::string_view>& views, std::vector<std::string>& unquoted) const {
+  const std::string_view record = bytes(place);
+  require_text(record);
+  views.clear();
+  if (record.find('"') != std::string_view::npos) {
+    std::size_t position = 0;
+    unquoted = csv_row(record, position, separator_);
+    views.assign(unquoted.begin(), unquoted.end());
+    return;
+  }
+  for (std::size_t start = 0;;) {
+    const std::size_t end = record.find(separator_, start);
+    views.push_back(record.substr(start, end - start));
+    if (end == std::string_view::npos) return;
+    start = end + 1;
+  }
+}
+
+bool TextRecords::find_line(std::uint64_t& next, Place& place) const {
+  place.begin = std::max(next, start_);
+  if (place.begin >= text_.size()) return false;
+  place.end = std::min<std::uint64_t>(text_.find('\n', place.begin), text_.size());
+  next = place.end + 1;
+  return true;
+}
+
+std::vector<std::string> TextRecords::fields(Place place) const {
+  const std::string_view record = bytes(place);
+  require_text(record);
   switch (format_) {
     case TextFormat::tsv: {
       std::vector<std::string> fields;
