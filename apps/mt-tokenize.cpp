@@ -16,7 +16,8 @@ using namespace mt;
 
 std::vector<tokenize::Modality> modalities() {
   return {tokenize::image_modality(), tokenize::infrared_modality(), tokenize::xray_modality(),
-          tokenize::imu_modality(), tokenize::time_series_modality()};
+          tokenize::imu_modality(), tokenize::time_series_modality(),
+          tokenize::text_modality()};
 }
 
 // The program without a modality: its help, and what is wrong.

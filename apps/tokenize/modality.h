@@ -20,5 +20,6 @@ Modality infrared_modality();
 Modality xray_modality();
 Modality time_series_modality();
 Modality imu_modality();
+Modality text_modality();
 
 }  // namespace mt::tokenize

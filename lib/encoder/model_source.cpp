@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "encoder/checkpoint_config.h"
+#include "encoder/import_text.h"
 #include "encoder/key_layouts.h"
 #include "encoder/key_maps.h"
 #include "encoder/random_model.h"
@@ -39,6 +40,7 @@ Model random_named(const std::string& name, std::uint64_t seed) {
 Model imported(const std::string& name, const ModelOverrides& overrides, Progress& progress) {
   Checkpoint checkpoint = read_checkpoint(name);
   if (auto own = model_in(checkpoint, name)) return *std::move(own);
+  if (auto bert = import_bert(checkpoint, name, progress)) return *std::move(bert);
   const Recognised recognised = recognise(checkpoint.tensors, name);
   const CheckpointConfig config = read_checkpoint_config(name, recognised.layout->family, progress);
   return import_checkpoint(std::move(checkpoint), recognised, config, overrides, name, progress);

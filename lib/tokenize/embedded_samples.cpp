@@ -46,7 +46,7 @@ Schema EmbeddedSamples::schema(const Schema& patches, const TokenEmbedding& embe
   schema.width = embedding.width();
   schema.dtype = DType::f32;
   schema.code_width = 0;
-  schema.prefix = embedding.prefix();
+  schema.prefix = embedding.prefix() + embedding.leading_patches();
   schema.positions = embedding.has_positions();
   schema.pre_norm = true;
   return schema;

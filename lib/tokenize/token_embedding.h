@@ -44,7 +44,8 @@ class TokenEmbedding {
   virtual ~TokenEmbedding() = default;
 
   virtual std::size_t width() const = 0;
-  virtual std::size_t prefix() const = 0;  // tokens in front of each sequence that are not data
+  virtual std::size_t prefix() const = 0;                    // tokens in front of each sequence that are not data
+  virtual std::size_t leading_patches() const { return 0; }  // patches in front that are no data either: BERT's [CLS]
   virtual bool has_positions() const = 0;
 
   // Throws Error when it cannot take this sequence: longer than its positions, a grid beyond theirs, a code that no

@@ -25,6 +25,10 @@ prepare() { # the files that the examples name
   cp "$(ls "$MT_SOURCE"/tests/golden/images/*.jpg | head -n 1)" photos/cats/a.jpg
   { printf '\0\0\010\003\0\0\0\003\0\0\0\034\0\0\0\034'; yes "pixels" | head -c 2352; } | gzip >train-images-idx3-ubyte.gz
   printf '\0\0\010\001\0\0\0\003\001\002\001' | gzip >train-labels-idx1-ubyte.gz
+  printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' the sea is cold warm '##er' >vocab.txt
+  for part in train test; do printf 'the sea is cold\t0\nthe sea is warmer\t1\n' >$part.tsv; done
+  printf '{"premise": "the sea is cold", "hypothesis": "warm", "label": "no"}\n' >pairs.jsonl
+  for i in 1 2 3; do echo "the sea is cold and the sea is deep"; done >corpus.txt
   cp "$MT_SOURCE/tests/golden/checkpoints/open_clip/"* .
   cp "$MT_SOURCE/tests/golden/checkpoints/meta_transformer.pth" Meta-Transformer_base_patch16_encoder.pth
   cp "$MT_SOURCE/tests/golden/checkpoints/types.safetensors" model.safetensors

@@ -20,7 +20,22 @@ constexpr double kNormEps = 1e-2, kPreNormEps = 1e-3;
 
 const std::vector<std::int32_t> kIds = {1, 3, 3, 6, 2, 0}, kSegments = {0, 0, 1, 1, 0, 0};
 const std::vector<std::int64_t> kOffsets = {0, 4, 4, 6};  // the second sequence is empty
-const TextCodes kCodes{kIds, kSegments, kOffsets};
+
+// Sequences of ids as a batch of patches holds them.
+struct Codes {
+  Codes(std::vector<std::int32_t> ids, std::vector<std::int32_t> segments, std::vector<std::int64_t> starts)
+      : codes(DType::i32, {ids.size(), 2}), patches(DType::f32, {ids.size(), 1}), offsets(std::move(starts)) {
+    for (std::size_t t = 0; t < ids.size(); ++t) {
+      codes.row<std::int32_t>(t)[0] = ids[t];
+      codes.row<std::int32_t>(t)[1] = segments[t];
+    }
+  }
+  PatchRows rows() const { return {patches, codes, none, none, offsets}; }
+
+  Tensor codes, patches, none;
+  std::vector<std::int64_t> offsets;
+};
+const Codes kCodes(kIds, kSegments, kOffsets);
 
 Part whole_part() {
   Part part;
@@ -93,7 +108,7 @@ Row embedded(const Values& v) {
 void check_against_formula(const Part& part) {
   TextEmbedding embedding(part);
   for (Parameter* parameter : embedding.parameters()) parameter->clear_gradient();
-  const Tensor y = embedding.forward(kCodes);
+  const Tensor y = embedding.forward(kCodes.rows());
   Values values = values_of(part);
   const Row expected = embedded(values);
   REQUIRE(y.size() == expected.size());
@@ -103,7 +118,7 @@ void check_against_formula(const Part& part) {
   Tensor dy(DType::f32, y.shape());
   Random(5).fill_normal(dy.as<float>(), 0, 1);
   ThreadPool pool(2);
-  embedding.backward(kCodes, dy, pool);
+  embedding.backward(kCodes.rows(), dy, pool);
   const auto loss = [&] {
     const Row out = embedded(values);
     double sum = 0;
@@ -151,10 +166,10 @@ TEST_CASE("text embedding: forward and backward hold with parts left out") {
 
 TEST_CASE("text embedding: a sequence gives the same bytes alone as among others") {
   const TextEmbedding embedding(whole_part());
-  const Tensor all = embedding.forward(kCodes);
+  const Tensor all = embedding.forward(kCodes.rows());
   const std::vector<std::int32_t> ids(kIds.begin() + 4, kIds.end()), segments(kSegments.begin() + 4, kSegments.end());
-  const std::vector<std::int64_t> offsets = {0, 2};
-  const Tensor alone = embedding.forward({ids, segments, offsets});
+  const Codes last(ids, segments, {0, 2});
+  const Tensor alone = embedding.forward(last.rows());
   REQUIRE(all.rows() == 9);
   REQUIRE(alone.rows() == 3);
   for (std::size_t t = 0; t < 3; ++t) {
@@ -162,13 +177,21 @@ TEST_CASE("text embedding: a sequence gives the same bytes alone as among others
   }
 }
 
-TEST_CASE("text embedding: ids, places and segments beyond their tables are refused") {
+TEST_CASE("text embedding: ids, places and segments beyond their tables are refused before they are looked up") {
   const TextEmbedding embedding(whole_part());
-  const std::vector<std::int32_t> id = {7}, six = {0, 0, 0, 0, 0, 0}, zero = {0}, segment = {2};
-  const std::vector<std::int64_t> one = {0, 1}, all = {0, 6};
-  CHECK_THROWS_AS(embedding.forward({id, zero, one}), Error);
-  CHECK_THROWS_AS(embedding.forward({zero, segment, one}), Error);
-  CHECK_THROWS_AS(embedding.forward({six, six, all}), Error);
+  const auto refused = [&](const Codes& codes) {
+    try {
+      embedding.require(codes.rows(), 0);
+    } catch (const Error&) {
+      return true;
+    }
+    return false;
+  };
+  CHECK(!refused({{6, 0}, {1, 0}, {0, 2}}));
+  CHECK(refused({{7}, {0}, {0, 1}}));
+  CHECK(refused({{-1}, {0}, {0, 1}}));
+  CHECK(refused({{0}, {2}, {0, 1}}));
+  CHECK(refused({{0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0}, {0, 6}}));
   CHECK(embedding.places() == kPlaces);
 }
 
@@ -196,21 +219,42 @@ TEST_CASE("text embedding: parts whose shapes do not fit are refused by name") {
 }
 
 TEST_CASE("text embedding: an initial part makes tokenizer and embedding, the same for the same seed") {
+  const auto initial = [](const TextTokenizer& tokenizer, std::uint64_t seed) {
+    Part part;
+    tokenizer.store(part);
+    add_initial_text_embedding(part, 8, 16, seed);
+    return part;
+  };
   const WordPiece word_pieces({"[UNK]", "[CLS]", "[SEP]", "sea"}, true);
-  const Part part = initial_text_tokenizer(word_pieces, 8, 16, 3);
-  CHECK(digest_of(part) == digest_of(initial_text_tokenizer(word_pieces, 8, 16, 3)));
-  CHECK(digest_of(part) != digest_of(initial_text_tokenizer(word_pieces, 8, 16, 4)));
-  const TextEmbedding embedding(part);
-  CHECK(embedding.width() == 8);
-  CHECK(embedding.places() == 16);
-  CHECK(!embedding.has_cls());  // [CLS] is one
+  const Part part = initial(word_pieces, 3);
+  CHECK(digest_of(part) == digest_of(initial(word_pieces, 3)));
+  CHECK(digest_of(part) != digest_of(initial(word_pieces, 4)));
+  const auto embedding = token_embedding_of(part);
+  CHECK(embedding->width() == 8);
+  CHECK(embedding->prefix() == 0);  // [CLS] leads the patches
+  CHECK(embedding->leading_patches() == 1);
   CHECK(text_tokenizer_of(part)->encode("sea", std::nullopt, 9).ids == std::vector<std::int32_t>{1, 3, 2});
 
-  const Part byte_pairs = initial_text_tokenizer(BytePair({"t h"}), 8, 77, 3);
-  CHECK(TextEmbedding(byte_pairs).has_cls());
-  CHECK(TextEmbedding(byte_pairs).vocabulary_size() == 515);
+  const TextEmbedding byte_pairs(initial(BytePair({"t h"}), 3));
+  CHECK(byte_pairs.prefix() == 1);
+  CHECK(byte_pairs.leading_patches() == 0);
+  CHECK(byte_pairs.vocabulary_size() == 515);
+  CHECK(byte_pairs.places() == 16);
 
   Part again = part;
-  embedding.store(again);
+  embedding->store(again);
   CHECK(digest_of(again) == digest_of(part));
+}
+
+TEST_CASE("text embedding: tables of a checkpoint get a projection to another width, and keep their numbers") {
+  Part part;
+  BytePair({"t h"}).store(part);
+  part.tensors["words"] = Tensor(DType::f32, {515, 4});
+  part.tensors["positions"] = Tensor(DType::f32, {5, 4});
+  add_initial_text_embedding(part, 6, 77, 3);
+  const TextEmbedding embedding(part);
+  CHECK(embedding.width() == 6);
+  CHECK(embedding.places() == 5);
+  CHECK(part.at("words").columns() == 4);
+  CHECK(part.at("projection.weight").shape() == Shape{6, 4});
 }
