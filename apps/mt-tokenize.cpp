@@ -15,9 +15,9 @@ namespace {
 using namespace mt;
 
 std::vector<tokenize::Modality> modalities() {
-  return {tokenize::image_modality(), tokenize::infrared_modality(), tokenize::xray_modality(),
-          tokenize::imu_modality(), tokenize::time_series_modality(),
-          tokenize::text_modality()};
+  return {tokenize::image_modality(),  tokenize::infrared_modality(),    tokenize::xray_modality(),
+          tokenize::imu_modality(),    tokenize::time_series_modality(), tokenize::text_modality(),
+          tokenize::tabular_modality()};
 }
 
 // The program without a modality: its help, and what is wrong.

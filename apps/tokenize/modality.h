@@ -20,6 +20,7 @@ Modality infrared_modality();
 Modality xray_modality();
 Modality time_series_modality();
 Modality imu_modality();
+Modality tabular_modality();
 Modality text_modality();
 
 }  // namespace mt::tokenize

@@ -12,6 +12,7 @@
 //                        config: modality, width, patch, channels, image_size [height, width] of the position grid,
 //                        mean [C], std [C], eps (of pre_norm), position_resize ("antialias" | "plain"), family
 //   "tokenizer/text"     vocabulary or merges, tables and norms: see tokenize/text/text_embedding.h
+//   "tokenizer/tabular"  columns, statistics and categories: see tokenize/tabular/table_schema.h, tabular_embedding.h
 //   "tokenizer/MODALITY" of the others: statistics, and an embedding: see tokenize/linear_embedding.h, sequence_frame.h
 //   "head"               task, classes and weights of a trained head (see heads/)
 //   "text"               tensors of a CLIP text tower, kept under their original names

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "tokenize/linear_embedding.h"
+#include "tokenize/tabular/tabular_embedding.h"
 #include "tokenize/text/text_embedding.h"
 
 namespace mt {
@@ -18,6 +19,7 @@ std::unique_ptr<TokenEmbedding> token_embedding_of(const Part& part) {
   const auto found = part.config.find("embedding");
   const std::string kind = found != part.config.end() && found->is_string() ? found->get<std::string>() : "";
   if (kind == "linear") return std::make_unique<LinearEmbedding>(part);
+  if (kind == "tabular") return std::make_unique<TabularEmbedding>(part);
   if (kind == "text") return std::make_unique<TextEmbedding>(part);
   throw Error(tokenizer_where(part), fmt::format("has an embedding of the unknown kind \"{}\"", printable(kind)),
               "a later version may have written it; check it with mt-inspect");

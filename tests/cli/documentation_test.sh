@@ -29,6 +29,8 @@ prepare() { # the files that the examples name
   for part in train test; do printf 'the sea is cold\t0\nthe sea is warmer\t1\n' >$part.tsv; done
   printf '{"premise": "the sea is cold", "hypothesis": "warm", "label": "no"}\n' >pairs.jsonl
   for i in 1 2 3; do echo "the sea is cold and the sea is deep"; done >corpus.txt
+  for part in train test; do printf 'name,age,class\nann,31,a\nbob,,b\n' >$part.csv; done
+  printf '70, red, ?, 1.5\n80, blue, 3, 2.5\n' >prices.data
   cp "$MT_SOURCE/tests/golden/checkpoints/open_clip/"* .
   cp "$MT_SOURCE/tests/golden/checkpoints/meta_transformer.pth" Meta-Transformer_base_patch16_encoder.pth
   cp "$MT_SOURCE/tests/golden/checkpoints/types.safetensors" model.safetensors
