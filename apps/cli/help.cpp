@@ -8,6 +8,7 @@
 
 #include "base/build_info.h"
 #include "base/version.h"
+#include "kernels/matmul.h"
 
 namespace mt::cli {
 
@@ -195,7 +196,11 @@ std::string help_as(const About& about, const CLI::App& app, const std::string& 
 
 std::string version_text(const std::string& program) {
   std::string out = fmt::format("{} (Meta-Transformer toolkit) {}\n", program, kVersion);
-  for (const auto& [name, value] : build_info()) out += fmt::format("  {:<12} {}\n", name, value);
+  const auto line = [&](const std::string& name, const std::string& value) {
+    out += fmt::format("  {:<12} {}\n", name, value);
+  };
+  for (const auto& [name, value] : build_info()) line(name, value);
+  line("oneDNN", onednn_version());
   return out;
 }
 

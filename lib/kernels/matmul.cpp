@@ -98,6 +98,11 @@ Isa onednn_isa() {
   return Isa::generic;
 }
 
+std::string onednn_version() {
+  const dnnl_version_t* version = dnnl_version();
+  return std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch);
+}
+
 struct Matmul::State {
   std::size_t depth = 0, columns = 0;
   memory::desc a, y;

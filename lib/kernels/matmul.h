@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "kernels/isa.h"
@@ -13,6 +14,9 @@ namespace mt {
 
 // What oneDNN would use, as the nearest of our levels. Reads ONEDNN_MAX_CPU_ISA, once.
 Isa onednn_isa();
+
+// Of the library that was loaded: "2.6.0".
+std::string onednn_version();
 
 // Throws logic_error when oneDNN's name of an implementation (impl_info_str) is that of a reference one: right, and
 // thousands of times slower. Every plan is checked.
