@@ -41,7 +41,7 @@ int run_without(const std::vector<tokenize::Modality>& known, int argc, char** a
     app.add_option("MODALITY", *words, "What the data are")->group("");
     tokenize::add_model_options(app, *options);
     tokenize::add_run_options(app, *options);
-    return [words, names]() -> cli::Outcome {
+    return [words, options, names]() -> cli::Outcome {  // parsing writes to both, after this function
       if (words->empty()) throw UsageError("MODALITY", "is missing", fmt::format("{}", fmt::join(names, ", ")));
       for (const std::string& name : names) {
         if (words->front() == name) throw UsageError(name, "the modality comes first, before all options");
