@@ -116,6 +116,12 @@ class Probe {
  private:
   enum class Stage { search, refit };
 
+  // A safe point: saves when it is time, stops when asked to.
+  void rest(const Lbfgs& solver) {
+    if (watch_.states.due()) save(solver);
+    throw_if_interrupted();
+  }
+
   ProbeTrial solve(LinearObjective& objective, double l2) {
     objective.set_l2(l2);
     preconditioner_.set_l2(l2);
@@ -134,6 +140,7 @@ class Probe {
       solver.restore(std::exchange(solver_state_, {}));
     if (!std::isfinite(solver.value()))
       throw Error("training", "the loss is not finite at the start", "check the features with mt-inspect");
+    rest(solver);  // the first pass may be a long one
 
     auto status = Lbfgs::Status::moved;
     while (status == Lbfgs::Status::moved && solver.iterations() < settings_.max_iterations) {
@@ -151,8 +158,7 @@ class Probe {
                         {"rate", solver.last_step()},
                         {"gradient_norm", solver.gradient_size()},
                         {"samples_per_s", std::round(rate)}});
-      if (watch_.states.due()) save(solver);
-      throw_if_interrupted();
+      rest(solver);
     }
     x_ = solver.x();
     ProbeTrial trial;
