@@ -1,7 +1,6 @@
 #include "base/digest.h"
 
 #include <openssl/evp.h>
-#include <zlib.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -93,15 +92,19 @@ void SetDigest::add(const SetDigest& shard) {
   }
 }
 
+void SetDigest::remove(const SetDigest& part) {
+  unsigned borrow = 0;
+  for (std::size_t i = 0; i < sum_.size(); ++i) {
+    const unsigned taken = unsigned{part.sum_[i]} + borrow;
+    borrow = sum_[i] < taken ? 1 : 0;
+    sum_[i] = static_cast<std::uint8_t>(sum_[i] - taken);
+  }
+}
+
 SetDigest SetDigest::from(const Digest& value) {
   SetDigest set;
   set.sum_ = value;
   return set;
-}
-
-std::uint32_t crc32_of(std::span<const std::byte> bytes, std::uint32_t previous) {
-  return static_cast<std::uint32_t>(
-      crc32_z(previous, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
 }
 
 }  // namespace mt

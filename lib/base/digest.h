@@ -42,6 +42,7 @@ class SetDigest {
  public:
   void add(std::string_view id, const Digest& content);
   void add(const SetDigest& shard);  // the union of two disjoint sets
+  void remove(const SetDigest& part);  // what is left of a union without that part
   Digest value() const { return sum_; }
   static SetDigest from(const Digest& value);
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/threads.h"
 
 namespace mt {
 
@@ -59,6 +60,23 @@ Digest digest_of(const Part& part) {
     hash.update(std::as_bytes(std::span(content)));
   }
   return hash.finish();
+}
+
+void complete_digests(Model& model) {
+  struct Missing {
+    const Tensor* tensor;
+    Digest* digest;
+  };
+  std::vector<Missing> missing;
+  for (auto& [name, part] : model.parts) {
+    for (const auto& [tensor_name, tensor] : part.tensors) {
+      const auto [place, added] = part.digests.try_emplace(tensor_name);
+      if (added) missing.push_back({&tensor, &place->second});
+    }
+  }
+  ThreadPool(thread_count(0)).parallel_for(missing.size(), [&](std::size_t i, std::size_t) {
+    *missing[i].digest = sha256(missing[i].tensor->bytes());
+  });
 }
 
 Digest digest_of(const Model& model) {

@@ -72,9 +72,9 @@ std::optional<Model> model_in(const Checkpoint& checkpoint, const std::string& s
     const std::size_t slash = name.rfind('/');
     const auto part = slash == std::string::npos ? model.parts.end() : model.parts.find(name.substr(0, slash));
     if (part == model.parts.end()) throw Error(source, fmt::format("holds {}, which belongs to no part", name));
-    part->second.digests.emplace(name.substr(slash + 1), sha256(tensor.bytes()));
     part->second.tensors.emplace(name.substr(slash + 1), tensor);
   }
+  complete_digests(model);
   if (checkpoint.metadata.value(kDigest, "") != hex(digest_of(model))) {
     throw Error(source, "is damaged: its contents do not match their digest", "make it again or copy it again");
   }

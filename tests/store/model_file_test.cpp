@@ -83,6 +83,11 @@ TEST_CASE("model: digests tell configurations, names, shapes, types and contents
       changed([](Part& part) { part.tensors["norm.bias"] = std::move(part.tensors.extract("norm.weight").mapped()); }));
   CHECK(changed([](Part& part) { part.tensors["norm.weight"] = part.tensors["norm.weight"].to(DType::f64); }));
   CHECK_FALSE(changed([](Part&) {}));
+  Model complete = model;
+  complete_digests(complete);
+  CHECK(complete.part("text").digests.size() == model.part("text").tensors.size());
+  CHECK(complete.part("encoder").digests.at("norm.weight") == sha256(model.part("encoder").at("norm.weight").bytes()));
+  CHECK(digest_of(complete) == digest_of(model));
   CHECK_THROWS_WITH_AS(model.part("head"), Contains("has no part \"head\", only encoder, text, tokenizer/image"),
                        Error);
   CHECK_THROWS_WITH_AS(model.part("encoder").at("x"), Contains("tensor x is missing"), Error);
