@@ -100,6 +100,7 @@ cli::Outcome virtual_join(const Options& options, cli::ProgressBar& progress) {
   if (subset_options(options).selection.any() || !options.split.empty() || !options.format.empty()) {
     throw UsageError("--virtual", "joins whole files; it neither selects nor splits nor exports");
   }
+  cli::refuse_output_over_input(options.output.output, options.inputs);
   write_virtual_join(options.inputs, options.output.output, options.output.force, {options.allow_missing});
   progress.finish(options.output.output);
   return cli::Outcome::done;
@@ -134,6 +135,7 @@ cli::Outcome concatenate(const Options& options) {
   const OutputFormat format = output_format(options.format, options.output.output);
   const SubsetOptions wanted = subset_options(options);
   const std::vector<std::string> names = output_names(options, wanted.parts);
+  for (const std::string& name : names) cli::refuse_output_over_input(name, options.inputs);
   const bool picked = wanted.selection.any() || !wanted.parts.empty();
 
   const auto reader = open_inputs(options);

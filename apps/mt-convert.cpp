@@ -93,6 +93,10 @@ void require_sensible(const ConvertOptions& options) {
   if (options.output.empty() && !options.dry_run)
     throw UsageError("-o", "is missing", "say where to write, or --dry-run");
   if (options.output == "-") throw UsageError("-o", "a model is mapped and cannot be a stream", "give a file name");
+  std::error_code ignored;
+  if (std::filesystem::is_directory(options.output, ignored))
+    throw Error(options.output, "is a directory", "give a file name");
+  cli::refuse_output_over_input(options.output, options.inputs);
   for (const std::string& input : options.inputs) {
     if (input == "-") throw UsageError("-", "a checkpoint is mapped and cannot be a stream", "give a file name");
   }
@@ -103,6 +107,7 @@ cli::Outcome convert(const ConvertOptions& options) {
   cli::ProgressBar progress("mt-convert", "convert", options.common);
   Model model = load_models(options.inputs, options.overrides, progress, options.keep_first);
   keep_parts(model, options.parts);
+  complete_digests(model);
   const std::string creator = fmt::format("mt-convert {}", kVersion);
   if (options.dry_run) {
     if (!options.common.json) print_parts(model);
@@ -140,12 +145,15 @@ int main(int argc, char** argv) {
                    "Write this part only: encoder, tokenizer/image, text, head; may be repeated")
         ->option_text("NAME")
         ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->allow_extra_args(false)
         ->group("Parts");
     app.add_flag("--keep-first", options->keep_first, "Of two inputs with the same part, take the first one's")
         ->group("Parts");
     cli::add_model_override_options(app, options->overrides);
     app.add_option("--seed", options->overrides.seed, "Seed of random:SIZE")
         ->option_text("N")
+        ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 62))  // a negative number wraps to one above
         ->capture_default_str()
         ->group("Model");
     cli::add_common_options(app, options->common);

@@ -9,6 +9,7 @@
 #include "base/version.h"
 #include "cli/common_options.h"
 #include "cli/progress_bar.h"
+#include "cli/resume_hint.h"
 #include "cli/run.h"
 #include "encoder/encode_stream.h"
 #include "encoder/model_source.h"
@@ -24,7 +25,7 @@ struct Options {
   std::vector<std::string> tokens, models;
   std::string pool, dtype = "f32", positions, cls;
   std::optional<std::size_t> layers;
-  bool norm = false, no_projection = false, strict = false, dry_run = false, profile = false;
+  bool norm = false, no_projection = false, strict = false, dry_run = false, profile = false, allow_mixed = false;
   std::size_t budget = 4096, merge = 0;
 };
 
@@ -75,6 +76,8 @@ void describe(CLI::App& app, Options& o) {
   app.add_flag("--dry-run", o.dry_run, "Say samples, tokens, bytes and the time it would take; write nothing")
       ->group("Output");
   cli::add_output_options(app, o.output);
+  app.add_flag("--allow-mixed", o.allow_mixed, "With --resume: go on in another precision or on another device")
+      ->group("Output");
   cli::add_common_options(app, o.common);
 }
 
@@ -85,6 +88,7 @@ void check_usage(const Options& o) {
     throw UsageError("--merge", fmt::format("merged tokens do not give --pool {}", o.pool), "use cls, mean or max");
   }
   if (o.norm && !o.layers) throw UsageError("--norm", "means something only with --layers");
+  if (o.allow_mixed && !o.output.resume) throw UsageError("--allow-mixed", "means something only with --resume");
   if (o.common.json && o.output.output == "-") throw UsageError("--json", "standard output already takes the features");
   if (o.dry_run && std::count(o.tokens.begin(), o.tokens.end(), "-") > 0) {
     throw UsageError("--dry-run", "standard input cannot be measured without using it up", "name a file");
@@ -160,13 +164,6 @@ nlohmann::json config_of(const StreamOptions& stream, Precision precision, const
   if (stream.additions.cls) config["cls"] = hex(sha256(std::as_bytes(std::span(*stream.additions.cls))));
   config["tokens"] = tokens.config;
   return config;
-}
-
-Digest inputs_of(std::span<const std::unique_ptr<SampleReader>> readers, const Digest& encoder) {
-  SetDigest all;
-  for (const auto& reader : readers) all.add(SetDigest::from(reader->inputs()));
-  all.add("--model", encoder);
-  return all.value();
 }
 
 std::int64_t samples_of(std::span<const std::unique_ptr<SampleReader>> readers) {
@@ -249,6 +246,7 @@ cli::Outcome encode(const Options& o) {
   const Schema& tokens = readers.front()->schema();
 
   std::optional<Model> model = load_models(o.models, o.overrides, progress);
+  complete_digests(*model);
   const Part& part = model->part("encoder");
   require_tokens(readers, architecture_of(part).width);
   check_tokenizer(o, tokens, *model, progress);
@@ -279,19 +277,26 @@ cli::Outcome encode(const Options& o) {
     return cli::Outcome::done;
   }
 
+  cli::refuse_output_over_input(o.output.output, o.tokens);
+  cli::refuse_output_over_input(o.output.output, o.models);
   WriteOptions write = cli::write_options(o.output);
   const std::int64_t total = samples_of(readers);
-  if (total >= 0) write.inputs = inputs_of(readers, digest);
+  write.mixing = {{"device", "dtype"}, o.allow_mixed};
+  if (total >= 0) write.inputs = joint_inputs(readers);
   const auto writer = SampleWriter::create(o.output.output, schema, write);
   if (writer->already_done()) {
     progress.note(fmt::format("{} is there already, made from the same inputs in the same way", o.output.output));
     return cli::Outcome::done;
   }
   progress.total(total < 0 ? total : total - writer->resumed_samples());
-  const auto start = std::chrono::steady_clock::now();
-  const StreamReport report = encode_stream(readers, *encoder, stream, *writer, progress);
-  const double encoding = seconds_since(start);
-  writer->finish(inputs_of(readers, digest));
+  StreamReport report;
+  double encoding = 0;
+  cli::with_resume_hint(*writer, progress, [&] {
+    const auto start = std::chrono::steady_clock::now();
+    report = encode_stream(readers, *encoder, stream, *writer, progress);
+    encoding = seconds_since(start);
+    writer->finish(joint_inputs(readers));
+  });
   progress.finish(o.output.output);
   nlohmann::json profile;
   if (o.profile) print_profile(profile = profile_of(*encoder, report, encoding, pool.size()));

@@ -66,6 +66,10 @@ void check_usage(const Options& options) {
   }
   const int to_stdout = (options.output == "-") + (options.predictions == "-") + options.common.json;
   if (to_stdout > 1) throw UsageError("standard output", "can take one of -o, --predictions and --json", "name files");
+  for (const std::string* path : {&options.output, &options.predictions, &options.confusion, &options.report}) {
+    cli::refuse_output_over_input(*path, options.inputs);
+    cli::refuse_output_over_input(*path, options.models);
+  }
   for (const std::string* path : {&options.predictions, &options.confusion, &options.report}) {
     if (!path->empty() && *path != "-") refuse_existing(*path, options.force);
   }
@@ -96,7 +100,7 @@ class Evaluation {
 
   void score(const std::string& input);
   ClassificationResult finish();
-  Digest inputs() const { return inputs_.value(); }
+  Digest inputs() const { return inputs_known_ ? inputs_.value() : Digest{}; }
 
  private:
   static ClassificationOptions scorer_options(const Options& options) {
@@ -120,6 +124,7 @@ class Evaluation {
   std::unique_ptr<SampleWriter> writer_;
   nlohmann::json first_config_;
   SetDigest inputs_;
+  bool inputs_known_ = true;
 };
 
 void Evaluation::open_writer(const std::string& input, const Schema& schema) {
@@ -127,6 +132,7 @@ void Evaluation::open_writer(const std::string& input, const Schema& schema) {
   if (!writer_) {
     WriteOptions write;
     write.force = options_.force;
+    write.resumable = false;
     writer_ = SampleWriter::create(options_.output, prediction_schema(schema, head_, head_digest_, kCreator), write);
     first_config_ = schema.config;
   } else if (schema.config != first_config_) {
@@ -168,16 +174,13 @@ void Evaluation::score(const std::string& input) {
     writer_->write(predicted);
   }
   inputs_.add(SetDigest::from(reader->inputs()));
+  inputs_known_ = inputs_known_ && knows_inputs(*reader);
 }
 
 ClassificationResult Evaluation::finish() {
   ClassificationResult result = scorer_.result(pool_);
   if (table_) table_->publish();
-  if (writer_) {
-    SetDigest inputs = inputs_;
-    inputs.add("head", head_digest_);
-    writer_->finish(inputs.value());
-  }
+  if (writer_) writer_->finish(inputs());
   return result;
 }
 

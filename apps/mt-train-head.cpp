@@ -154,10 +154,7 @@ void require_writable(const Options& options) {
   if (fs::is_directory(target, ignored)) throw Error(options.output, "is a directory", "give a file name");
   std::vector<std::string> inputs = options.settings.features;
   inputs.insert(inputs.end(), options.validation.begin(), options.validation.end());
-  for (const std::string& input : inputs) {
-    if (fs::equivalent(input, target, ignored))
-      throw Error(options.output, "is an input as well", "give another output");
-  }
+  cli::refuse_output_over_input(options.output, inputs);
   const fs::path parent = target.has_parent_path() ? target.parent_path() : fs::path(".");
   if (::access(parent.c_str(), W_OK) != 0) throw system_error(options.output, "write in its directory", errno);
 }

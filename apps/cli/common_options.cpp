@@ -1,8 +1,10 @@
 #include "cli/common_options.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <initializer_list>
 #include <optional>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -45,7 +47,9 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
 }
 
 void add_seed_option(CLI::App& app, CommonOptions& options) {
-  app.add_option("--seed", options.seed, "Seed of everything random")->option_text("N")->capture_default_str();
+  app.add_option("--seed", options.seed, "Seed of everything random")->option_text("N")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 62))  // a negative number wraps to one above
+      ->capture_default_str();
 }
 
 void add_output_options(CLI::App& app, OutputOptions& options) {
@@ -68,6 +72,15 @@ WriteOptions write_options(const OutputOptions& options) {
   write.resume = options.resume;
   write.compression = options.compression;
   return write;
+}
+
+void refuse_output_over_input(const std::string& output, const std::vector<std::string>& inputs) {
+  std::error_code ignored;  // what does not exist is no input
+  for (const std::string& input : inputs) {
+    if (input != "-" && output != "-" && std::filesystem::equivalent(input, output, ignored)) {
+      throw UsageError(output, "is both input and output", "name another output");
+    }
+  }
 }
 
 void add_model_override_options(CLI::App& app, ModelOverrides& overrides) {

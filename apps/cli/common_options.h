@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -29,6 +30,9 @@ struct OutputOptions {
 };
 void add_output_options(CLI::App& app, OutputOptions& options);
 WriteOptions write_options(const OutputOptions& options);
+
+// Throws UsageError when the output is one of the inputs, by whatever name, even with --force.
+void refuse_output_over_input(const std::string& output, const std::vector<std::string>& inputs);
 
 // --heads, --eps, --activation, --scale, --no-norm.
 void add_model_override_options(CLI::App& app, ModelOverrides& overrides);

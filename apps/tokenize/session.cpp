@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <functional>
 #include <iostream>
 #include <numeric>
 #include <set>
@@ -11,10 +10,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/interrupt.h"
 #include "base/text.h"
 #include "base/threads.h"
 #include "base/version.h"
+#include "cli/resume_hint.h"
 #include "store/sample_reader.h"
 
 namespace fs = std::filesystem;
@@ -59,15 +58,6 @@ std::vector<std::size_t> positions_taken(const SampleMaker& maker, const Session
   return positions;
 }
 
-void refuse_output_over_input(const std::string& output, const std::vector<std::string>& inputs) {
-  std::error_code ignored;
-  for (const std::string& input : inputs) {
-    if (input != "-" && output != "-" && fs::equivalent(input, output, ignored)) {
-      throw UsageError(output, "is both input and output", "name another output");
-    }
-  }
-}
-
 cli::Outcome dry_run(const SampleMaker& maker, const std::vector<std::size_t>& positions,
                      const SessionOptions& options) {
   const PipelineEstimate estimate = estimate_pipeline(maker, positions, thread_count(options.common.threads));
@@ -88,20 +78,6 @@ cli::Outcome dry_run(const SampleMaker& maker, const std::vector<std::size_t>& p
         human_bytes(static_cast<std::uint64_t>(estimate.bytes)), estimate.seconds, estimate.probed, estimate.rejected);
   }
   return cli::Outcome::done;
-}
-
-// Says of a failure how to go on, where the journal makes that possible.
-PipelineResult with_hint(const SampleWriter& writer, Progress& progress, const std::function<PipelineResult()>& work) {
-  try {
-    return work();
-  } catch (const Interrupted&) {
-    if (!writer.journal().empty()) progress.note(fmt::format("stopped; --resume goes on from {}", writer.journal()));
-    throw;
-  } catch (const Error& error) {
-    if (writer.journal().empty()) throw;
-    const std::string separator = error.remedy().empty() ? "" : "; ";
-    throw Error(error.where(), error.why(), error.remedy() + separator + "--resume goes on from " + writer.journal());
-  }
 }
 
 void report(const PipelineResult& result, const Schema& schema, const SessionOptions& options,
@@ -163,7 +139,7 @@ cli::Outcome run_session(const SampleMaker& maker, Schema schema, std::size_t sa
   const std::vector<std::size_t> positions = positions_taken(maker, options);
   if (options.dry_run) return dry_run(maker, positions, options);
   const std::string& output = options.output.output;
-  refuse_output_over_input(output, inputs);
+  cli::refuse_output_over_input(output, inputs);
 
   schema.creator = fmt::format("mt-tokenize {}", kVersion);
   const std::size_t threads = thread_count(options.common.threads);
@@ -182,10 +158,10 @@ cli::Outcome run_session(const SampleMaker& maker, Schema schema, std::size_t sa
   pipeline.batch_samples =
       std::clamp<std::size_t>(kBatchBytes / std::max<std::size_t>(1, sample_bytes), 1, kMostBatchSamples);
   pipeline.strict = options.strict;
-  const PipelineResult result = with_hint(*writer, progress, [&] {
-    const PipelineResult done = run_pipeline(maker, positions, *writer, pipeline, progress);
-    writer->finish(done.inputs);
-    return done;
+  PipelineResult result;
+  cli::with_resume_hint(*writer, progress, [&] {
+    result = run_pipeline(maker, positions, *writer, pipeline, progress);
+    writer->finish(result.inputs);
   });
   report(result, schema, options, progress);
   return result.rejected + result.resumed_rejected > 0 ? cli::Outcome::rejected : cli::Outcome::done;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/tensor.h"
 
 namespace mt {
@@ -15,6 +16,7 @@ struct Rejected {
   std::string id;
   std::int64_t index = 0;  // its position in the full input list
   std::string reason;
+  Digest content{};  // as mt_inputs counts it; zeros when that is not known
   bool operator==(const Rejected&) const = default;
 };
 

@@ -47,18 +47,33 @@ std::size_t FileReader::samples_that_fit(std::size_t max_rows, std::size_t max_s
   return count;
 }
 
-// Rejected inputs come with the samples between which they stood; those after the last sample come at the end.
+// The next rejected input that was not given yet; null at the end.
+const Rejected* FileReader::next_rejected() {
+  if (waiting_.empty() && next_rejected_ < file_.rejected_count()) {
+    const std::size_t end = std::min(file_.rejected_count(), next_rejected_ + kRejectedAtOnce);
+    waiting_ = file_.rejected(next_rejected_, end);
+    std::reverse(waiting_.begin(), waiting_.end());  // taken from the back
+    next_rejected_ = end;
+  }
+  return waiting_.empty() ? nullptr : &waiting_.back();
+}
+
+// Rejected inputs come with the samples between which they stood; those after the last sample come at the end. When
+// they are too many for one batch, the samples behind those that are left wait for the next one.
 void FileReader::take_rejected(Batch& batch) {
   const bool last = next_sample_ == file_.samples();
-  while (batch.rejected.size() < kRejectedAtOnce) {
-    if (waiting_.empty()) {
-      const std::size_t end = std::min(file_.rejected_count(), next_rejected_ + kRejectedAtOnce);
-      if (next_rejected_ == end) return;
-      waiting_ = file_.rejected(next_rejected_, end);
-      std::reverse(waiting_.begin(), waiting_.end());  // taken from the back
-      next_rejected_ = end;
+  while (const Rejected* next = next_rejected()) {
+    if (!last && next->index > batch.index.back()) return;
+    if (batch.rejected.size() == kRejectedAtOnce) {
+      const auto behind = std::lower_bound(batch.index.begin(), batch.index.end(), next->index);
+      const auto kept = static_cast<std::size_t>(behind - batch.index.begin());
+      if (kept == batch.samples()) return;
+      next_sample_ -= batch.samples() - kept;
+      Batch rest = batch.slice(0, kept);
+      rest.rejected = std::move(batch.rejected);
+      batch = std::move(rest);
+      return;
     }
-    if (!last && waiting_.back().index > batch.index.back()) return;
     batch.rejected.push_back(std::move(waiting_.back()));
     waiting_.pop_back();
   }

@@ -29,6 +29,7 @@ class FileReader final : public SampleReader {
 
  private:
   std::size_t samples_that_fit(std::size_t max_rows, std::size_t max_samples);
+  const Rejected* next_rejected();
   void take_rejected(Batch& batch);
 
   SampleFile file_;

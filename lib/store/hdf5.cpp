@@ -131,15 +131,15 @@ void fail(std::string_view where, std::string_view verb) {
                   &base, &stored) == 3) {
     throw Error(where, fmt::format("is cut: {} of {} bytes are there", end, stored), "make it again or copy it again");
   }
+  if (reason.find("unable to lock file") != std::string::npos) {
+    throw Error(where, "the file system refuses locks, or another program writes this file",
+                "set HDF5_USE_FILE_LOCKING=BEST_EFFORT");
+  }
   // System calls' failures come with addresses and times around the message.
   constexpr std::string_view kMark = "error message = '";
   if (const std::size_t begin = reason.find(kMark); begin != std::string::npos) {
     const std::size_t from = begin + kMark.size();
     reason = reason.substr(from, reason.find('\'', from) - from);
-  }
-  if (reason.find("unable to lock file") != std::string::npos) {
-    throw Error(where, "the file system refuses locks, or another program writes this file",
-                "set HDF5_USE_FILE_LOCKING=BEST_EFFORT");
   }
   if (reason.find("Fletcher32") != std::string::npos) {
     throw Error(where, "is damaged: its contents do not match their checksum", "make it again or copy it again");

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
+#include <optional>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -28,6 +28,7 @@ struct Head {
   bool rejected_first() const {
     return has_rejected() && (!has_sample() || batch.rejected[rejected].index < batch.index[sample]);
   }
+  const std::string& id() const { return rejected_first() ? batch.rejected[rejected].id : batch.ids[sample]; }
   std::int64_t index() const {
     if (empty()) return std::numeric_limits<std::int64_t>::max();
     return rejected_first() ? batch.rejected[rejected].index : batch.index[sample];
@@ -36,8 +37,13 @@ struct Head {
 
 class ShardJoin final : public SampleReader {
  public:
-  ShardJoin(Shards shards, JoinOptions options)
-      : shards_(std::move(shards)), options_(options), heads_(shards_.size()) {}
+  // superseded: of rejections, where all shards have been walked already.
+  ShardJoin(Shards shards, JoinOptions options, std::optional<SetDigest> superseded)
+      : shards_(std::move(shards)),
+        options_(options),
+        heads_(shards_.size()),
+        walked_(superseded.has_value()),
+        superseded_(superseded.value_or(SetDigest())) {}
 
   const Schema& schema() const override { return shards_.schema(); }
   std::optional<std::int64_t> samples() const override { return sum(&SampleReader::samples); }
@@ -48,19 +54,22 @@ class ShardJoin final : public SampleReader {
     throw std::logic_error("a join has no random access");
   }
   std::vector<std::int32_t> labels() override { throw std::logic_error("a join has no random access"); }
-  Digest inputs() const override { return shards_.inputs(); }
+  Digest inputs() const override { return shards_.inputs(superseded_); }
   std::optional<Batch> next(std::size_t max_rows, std::size_t max_samples) override;
 
  private:
   std::optional<std::int64_t> sum(std::optional<std::int64_t> (SampleReader::*count)() const) const;
   void refill(std::size_t shard, std::size_t max_rows, std::size_t max_samples);
-  std::size_t first_shard() const;
+  std::vector<std::size_t> first_shards() const;
+  std::size_t settle(const std::vector<std::size_t>& shards);
   void follow(std::int64_t index, std::size_t shard);
   bool give(std::size_t shard, Batch& batch, std::size_t max_rows);
 
   Shards shards_;
   JoinOptions options_;
   std::vector<Head> heads_;
+  bool walked_;  // superseded_ is complete
+  SetDigest superseded_;
   std::int64_t last_index_ = -1;
   std::size_t last_shard_ = 0;
 };
@@ -88,12 +97,32 @@ void ShardJoin::refill(std::size_t shard, std::size_t max_rows, std::size_t max_
   head.batch = std::move(*batch);
 }
 
-std::size_t ShardJoin::first_shard() const {
-  std::size_t first = 0;
-  for (std::size_t i = 1; i < heads_.size(); ++i) {
-    if (heads_[i].index() < heads_[first].index()) first = i;
+// Those that have the next input of all; none at the end.
+std::vector<std::size_t> ShardJoin::first_shards() const {
+  std::vector<std::size_t> shards;
+  for (std::size_t i = 0; i < heads_.size(); ++i) {
+    if (heads_[i].empty()) continue;
+    if (!shards.empty() && heads_[i].index() > heads_[shards[0]].index()) continue;
+    if (!shards.empty() && heads_[i].index() < heads_[shards[0]].index()) shards.clear();
+    shards.push_back(i);
   }
-  return first;
+  return shards;
+}
+
+// The one of them whose version counts; the others forget theirs.
+std::size_t ShardJoin::settle(const std::vector<std::size_t>& shards) {
+  if (shards.size() == 1) return shards[0];
+  std::vector<Version> versions;
+  for (const std::size_t shard : shards)
+    versions.push_back({shard, heads_[shard].rejected_first(), heads_[shard].id()});
+  const std::size_t best = shards[version_that_counts(versions, heads_[shards[0]].index(), shards_.names())];
+  for (const std::size_t shard : shards) {
+    if (shard == best) continue;
+    Head& head = heads_[shard];
+    const Rejected& rejection = head.batch.rejected[head.rejected++];
+    if (!walked_) supersede(rejection, superseded_);
+  }
+  return best;
 }
 
 // Each index is one more than the last; streams tell their indexes only here.
@@ -133,8 +162,8 @@ std::optional<Batch> ShardJoin::next(std::size_t max_rows, std::size_t max_sampl
   Batch batch;
   while (batch.samples() < std::max<std::size_t>(max_samples, 1) && batch.rejected.size() < kMostRejected) {
     for (std::size_t i = 0; i < heads_.size(); ++i) refill(i, max_rows, max_samples);
-    const std::size_t shard = first_shard();
-    if (heads_[shard].empty() || !give(shard, batch, max_rows)) break;
+    const std::vector<std::size_t> shards = first_shards();
+    if (shards.empty() || !give(settle(shards), batch, max_rows)) break;
   }
   if (batch.samples() == 0 && batch.rejected.empty()) return std::nullopt;
   return batch;
@@ -144,8 +173,9 @@ std::optional<Batch> ShardJoin::next(std::size_t max_rows, std::size_t max_sampl
 
 std::unique_ptr<SampleReader> join_shards(const std::vector<std::string>& names, JoinOptions options) {
   Shards shards(names);
-  if (const auto files = shards.files(); !files.empty()) check_order(files, names, options.allow_missing);
-  return std::make_unique<ShardJoin>(std::move(shards), options);
+  std::optional<SetDigest> superseded;
+  if (const auto files = shards.files(); !files.empty()) superseded = check_order(files, names, options.allow_missing);
+  return std::make_unique<ShardJoin>(std::move(shards), options, superseded);
 }
 
 }  // namespace mt

@@ -55,6 +55,19 @@ void truncate(int file, std::uint64_t size, const std::string& where) {
   if (::ftruncate(file, static_cast<off_t>(size)) != 0) throw system_error(where, "shorten", errno);
 }
 
+Schema without(Schema schema, const std::vector<std::string>& settings) {
+  for (const std::string& setting : settings) schema.config.erase(setting);
+  return schema;
+}
+
+nlohmann::json only(const nlohmann::json& config, const std::vector<std::string>& settings) {
+  nlohmann::json some = nlohmann::json::object();
+  for (const std::string& setting : settings) {
+    if (config.contains(setting)) some[setting] = config[setting];
+  }
+  return some;
+}
+
 bool is_journal(int file) {
   std::array<char, 4> found{};
   const ssize_t size = ::pread(file, found.data(), found.size(), 0);
@@ -74,15 +87,17 @@ Journal::Journal(Journal&& other) noexcept
       schema_(std::move(other.schema_)),
       sealed_(other.sealed_),
       frames_(other.frames_),
+      stretches_(std::move(other.stretches_)),
       totals_(other.totals_),
       inputs_(other.inputs_),
-      end_(other.end_) {}
+      end_(other.end_),
+      released_(other.released_) {}
 
 Journal::~Journal() {
   if (!path_.empty() && !resumable()) ::unlink(path_.c_str());
 }
 
-Journal Journal::open(const fs::path& path, const Schema& schema, Existing existing) {
+Journal Journal::open(const fs::path& path, const Schema& schema, Existing existing, const Mixing& mixing) {
   const std::string where = path.string();
   Descriptor file = open_locked(path);
   if (!is_journal(file.get())) throw Error(where, "is in the way: it is no journal of ours", "move it away");
@@ -96,7 +111,7 @@ Journal Journal::open(const fs::path& path, const Schema& schema, Existing exist
     throw Error(where, "is the journal of an interrupted run", "--resume goes on from it, --force starts again");
   }
   try {
-    journal.go_on();
+    journal.go_on(mixing);
   } catch (const Error& error) {
     if (existing != Existing::resume_or_discard) throw;
     journal.begin();
@@ -115,6 +130,7 @@ void Journal::begin() {
   truncate(file_.get(), 0, where_);
   rewind(file_.get(), where_);
   sealed_ = frames_ = 0;
+  stretches_.clear();
   totals_ = {};
   inputs_ = {};
   end_.reset();
@@ -134,18 +150,26 @@ bool Journal::holds_batches() {
   }
 }
 
+// A header begins the journal, and each run in it that had other settings than the one before.
+void Journal::take_header(const Frame& frame, const Mixing& mixing) {
+  Schema begun = schema_of_image(frame.image, where_);
+  if (const std::string other = difference(without(begun, mixing.settings), without(schema_, mixing.settings));
+      !other.empty()) {
+    throw Error(where_, "was begun with other settings: " + other, "--force starts again");
+  }
+  nlohmann::json settings = only(begun.config, mixing.settings);
+  stretches_.push_back({totals_.last_index + 1, std::move(begun), std::move(settings)});
+}
+
 // Takes over the sealed frames. Everything is read: the disk may have lost what a power failure interrupted.
-void Journal::go_on() {
+void Journal::go_on(const Mixing& mixing) {
   rewind(file_.get(), where_);
   FrameSource source(file_.get(), where_);
   try {
     while (const std::optional<Frame> frame = source.next()) {
       throw_if_interrupted();
       if (frame->kind == FrameKind::header) {
-        const Schema begun = schema_of_image(frame->image, where_);
-        if (const std::string other = difference(begun, schema_); !other.empty()) {
-          throw Error(where_, "was begun with other settings: " + other, "--force starts again");
-        }
+        take_header(*frame, mixing);
       } else if (frame->kind == FrameKind::end) {
         end_ = end_of_image(frame->image, where_);
         break;  // sealed again when the run ends again
@@ -160,7 +184,26 @@ void Journal::go_on() {
   } catch (const DamagedFrame&) {
     // The frame that was being written, and whatever follows it.
   }
+  const std::string other = difference(stretches_.back().schema, schema_);
+  if (!other.empty() && !mixing.allowed) {
+    throw Error(where_, "was begun with other settings: " + other,
+                "--allow-mixed goes on all the same, --force starts again");
+  }
   truncate(file_.get(), sealed_, where_);
+  if (other.empty()) return;
+  stretches_.push_back({totals_.last_index + 1, schema_, only(schema_.config, mixing.settings)});
+  seal(FrameKind::header, header_image(schema_));
+}
+
+Schema Journal::schema() const {
+  Schema schema = schema_;
+  if (stretches_.size() < 2) return schema;
+  for (const Stretch& stretch : stretches_) {
+    nlohmann::json entry = stretch.settings;
+    entry["from"] = stretch.first_index;
+    schema.config["mixed"].push_back(std::move(entry));
+  }
+  return schema;
 }
 
 void Journal::seal(FrameKind kind, std::span<const std::byte> image) {
@@ -204,7 +247,10 @@ void Journal::replay(const std::function<void(const Batch&)>& use, bool release)
       const Batch batch = batch_of_image(frame->image, schema_, where_).batch;
       seen.add(batch);
       use(batch);
-      if (release) punch(at, at + frame->bytes());
+      if (release) {
+        released_ = true;
+        punch(at, at + frame->bytes());
+      }
     }
     at += frame->bytes();
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -22,12 +24,21 @@ std::string_view shortened(std::string_view reason) {
   return reason.substr(0, end);
 }
 
-h5::Type compound(const h5::Type& id, const h5::Type& index, const h5::Type& reason) {
-  const std::size_t id_bytes = H5Tget_size(id.get()), index_bytes = H5Tget_size(index.get());
-  h5::Type type(H5Tcreate(H5T_COMPOUND, id_bytes + index_bytes + H5Tget_size(reason.get())), "type", "create it");
-  h5::check(H5Tinsert(type.get(), "id", 0, id.get()), "type", "create it");
-  h5::check(H5Tinsert(type.get(), "index", id_bytes, index.get()), "type", "create it");
-  h5::check(H5Tinsert(type.get(), "reason", id_bytes + index_bytes, reason.get()), "type", "create it");
+struct Member {
+  const char* name;
+  const h5::Type& type;
+};
+
+// Members one after the other, without gaps.
+h5::Type compound(std::initializer_list<Member> members) {
+  std::size_t size = 0;
+  for (const Member& member : members) size += H5Tget_size(member.type.get());
+  h5::Type type(H5Tcreate(H5T_COMPOUND, size), "type", "create it");
+  std::size_t at = 0;
+  for (const Member& member : members) {
+    h5::check(H5Tinsert(type.get(), member.name, at, member.type.get()), "type", "create it");
+    at += H5Tget_size(member.type.get());
+  }
   return type;
 }
 
@@ -53,11 +64,24 @@ std::string text_at(const std::byte* field, const h5::Type& type) {
   return h5::unpadded({reinterpret_cast<const char*>(field), H5Tget_size(type.get())}, H5Tget_strpad(type.get()));
 }
 
+Digest digest_at(const std::byte* field, const h5::Type& type, std::string_view where) {
+  const std::string digits = text_at(field, type);
+  if (digits.empty()) return {};
+  try {
+    return digest_from_hex(digits);
+  } catch (const Error& error) {
+    throw error.within(where);
+  }
+}
+
 }  // namespace
 
 h5::Type RejectedLayout::type() const {
   const h5::Lock lock;
-  return compound(h5::text_type(id_bytes), h5::type_of(DType::i64), h5::text_type(reason_bytes));
+  return compound({{"id", h5::text_type(id_bytes)},
+                   {"index", h5::type_of(DType::i64)},
+                   {"reason", h5::text_type(reason_bytes)},
+                   {"content", h5::text_type(kContentBytes)}});
 }
 
 void RejectedLayout::widen(const Rejected& one) {
@@ -74,6 +98,9 @@ void RejectedLayout::pack(const Rejected& one, std::span<std::byte> row) const {
   std::memcpy(row.data(), one.id.data(), one.id.size());
   std::memcpy(row.data() + id_bytes, &one.index, sizeof one.index);
   std::memcpy(row.data() + id_bytes + sizeof one.index, reason.data(), reason.size());
+  if (one.content == Digest{}) return;
+  const std::string content = hex(one.content);
+  std::memcpy(row.data() + id_bytes + sizeof one.index + reason_bytes, content.data(), content.size());
 }
 
 std::vector<Rejected> read_rejected(const h5::Opened& opened, std::uint64_t begin, std::uint64_t end,
@@ -85,8 +112,14 @@ std::vector<Rejected> read_rejected(const h5::Opened& opened, std::uint64_t begi
   }
   const h5::Type id = text_member(stored, "id", where), reason = text_member(stored, "reason", where);
   if (H5Tget_member_index(stored.get(), "index") < 0) throw Error(where, "has no member index");
-  const h5::Type memory = compound(id, h5::type_of(DType::i64), reason);
+  const h5::Type index = h5::type_of(DType::i64);
+  std::optional<h5::Type> content;
+  if (H5Tget_member_index(stored.get(), "content") >= 0) content = text_member(stored, "content", where);
+  if (content && H5Tis_variable_str(content->get()) > 0) throw Error(where, "its content is not of fixed length");
+  const h5::Type memory = content ? compound({{"id", id}, {"index", index}, {"reason", reason}, {"content", *content}})
+                                  : compound({{"id", id}, {"index", index}, {"reason", reason}});
   const std::size_t row_bytes = H5Tget_size(memory.get()), id_bytes = H5Tget_size(id.get());
+  const std::size_t reason_at = id_bytes + sizeof(std::int64_t), content_at = reason_at + H5Tget_size(reason.get());
   const bool variable = H5Tis_variable_str(id.get()) > 0 || H5Tis_variable_str(reason.get()) > 0;
   const std::uint64_t step = std::max<std::uint64_t>((std::uint64_t{4} << 20) / row_bytes, 1);
   std::vector<Rejected> list;
@@ -100,7 +133,8 @@ std::vector<Rejected> read_rejected(const h5::Opened& opened, std::uint64_t begi
       Rejected one;
       one.id = text_at(row, id);
       std::memcpy(&one.index, row + id_bytes, sizeof one.index);
-      one.reason = std::string(shortened(text_at(row + id_bytes + sizeof one.index, reason)));
+      one.reason = std::string(shortened(text_at(row + reason_at, reason)));
+      if (content) one.content = digest_at(row + content_at, *content, where);
       list.push_back(std::move(one));
     }
     if (variable) {

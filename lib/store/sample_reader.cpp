@@ -121,4 +121,15 @@ std::unique_ptr<SampleReader> SampleReader::open(const std::string& name) {
   return std::make_unique<FileReader>(name, name, true);
 }
 
+bool knows_inputs(const SampleReader& reader) { return reader.inputs() != Digest{} || reader.samples() == 0; }
+
+Digest joint_inputs(std::span<const std::unique_ptr<SampleReader>> readers) {
+  SetDigest sum;
+  for (const auto& reader : readers) {
+    if (!knows_inputs(*reader)) return {};
+    sum.add(SetDigest::from(reader->inputs()));
+  }
+  return sum.value();
+}
+
 }  // namespace mt

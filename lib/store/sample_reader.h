@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ class SampleReader {
   virtual std::optional<std::int64_t> rows() const = 0;     // rows of the main data set, likewise
 
   // The next samples in order: as many as fit max_rows rows and max_samples samples, but at least one. nullopt at the
-  // end; a batch of zero samples may come last, for rejected inputs alone. Throws Error on damage (checksums, cut
+  // end; a batch of zero samples may come for rejected inputs alone. Throws Error on damage (checksums, cut
   // streams).
   virtual std::optional<Batch> next(std::size_t max_rows, std::size_t max_samples) = 0;
 
@@ -39,5 +40,10 @@ class SampleReader {
   // mt_inputs; known at once for a file (zeros when a foreign file has none), after the last batch for a stream.
   virtual Digest inputs() const = 0;
 };
+
+// Whether inputs() says anything (no samples have none). After the last batch for a stream.
+bool knows_inputs(const SampleReader& reader);
+// mt_inputs of all of them together; zeros when one that has samples does not know its own.
+Digest joint_inputs(std::span<const std::unique_ptr<SampleReader>> readers);
 
 }  // namespace mt

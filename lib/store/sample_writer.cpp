@@ -77,7 +77,7 @@ class JournaledWriter : public SampleWriter {
  protected:
   // Writes the HDF5 file to path. release: give the journal's space back meanwhile.
   void convert(const fs::path& path, const Digest& inputs, bool release) {
-    FileWriter writer(path, name_, schema_, journal_.totals(), compression_);
+    FileWriter writer(path, name_, journal_.schema(), journal_.totals(), compression_);
     journal_.replay([&](const Batch& batch) { writer.add(batch); }, release);
     writer.finish(inputs);
   }
@@ -204,10 +204,13 @@ std::unique_ptr<SampleWriter> settle_existing(const std::string& name, const fs:
   const Found found = examine(name);
   std::string why = found.schema ? difference(*found.schema, schema) : found.reason;
   if (why.empty()) {
-    const bool equal = options.inputs == found.inputs;
-    const bool finished = (equal || options.resume) && remove_finished_journal(journal_path, schema, found.inputs);
+    const bool told = found.inputs != Digest{};
+    const bool known = told && options.inputs && *options.inputs != Digest{};
+    const bool equal = known && *options.inputs == found.inputs;
+    const bool finished =
+        told && (equal || options.resume) && remove_finished_journal(journal_path, schema, found.inputs);
     if (equal || finished) return std::make_unique<DoneWriter>();
-    why = options.inputs ? "it was made from other inputs" : "whether its inputs are the same is not known";
+    why = known ? "it was made from other inputs" : "whether its inputs are the same is not known";
   }
   throw Error(name, "exists already: " + why, "--force replaces it");
 }
@@ -220,6 +223,7 @@ Existing journal_policy(const WriteOptions& options) {
 }  // namespace
 
 std::unique_ptr<SampleWriter> SampleWriter::create(const std::string& name, Schema schema, WriteOptions options) {
+  if (name.empty()) throw UsageError("--output", "is empty", "give a file name, or - for standard output");
   schema = as_stored(std::move(schema));
   if (name == "-") return create_on_standard_output(std::move(schema), options);
   struct stat status {};
@@ -242,7 +246,9 @@ std::unique_ptr<SampleWriter> SampleWriter::create(const std::string& name, Sche
     return settle_existing(name, journal_path, schema, options);
   }
   if (options.expected_bytes > 0) require_space(path, options.expected_bytes);
-  Journal journal = Journal::open(journal_path, schema, journal_policy(options));
+  Journal journal = options.resumable
+                        ? Journal::open(journal_path, schema, journal_policy(options), options.mixing)
+                        : Journal::unnamed(path.has_parent_path() ? path.parent_path() : fs::path("."), schema, name);
   remove_stale_staging(path);
   return std::make_unique<NamedWriter>(std::move(journal), name, std::move(schema), options.compression);
 }

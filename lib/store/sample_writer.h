@@ -14,10 +14,13 @@
 namespace mt {
 
 struct WriteOptions {
-  bool force = false;            // replace an existing output, discard an existing journal
-  bool resume = false;           // go on after the last sealed frame of the journal
-  int compression = 0;           // 0 off; 1..9 shuffle + deflate level
-  std::optional<Digest> inputs;  // mt_inputs where it is known in advance: lets an existing equal output be recognised
+  bool force = false;     // replace an existing output, discard an existing journal
+  bool resume = false;    // go on after the last sealed frame of the journal
+  bool resumable = true;  // else a failed run leaves no journal: there would be no way to go on from it
+  Mixing mixing;          // in what a resumed run may differ
+  int compression = 0;    // 0 off; 1..9 shuffle + deflate level
+  // mt_inputs where it is known in advance (zeros: it is not): lets an existing equal output be recognised.
+  std::optional<Digest> inputs;
   std::uint64_t expected_bytes = 0;  // of all rows where that is known: their space is checked before the work begins
 };
 

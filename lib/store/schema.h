@@ -49,4 +49,10 @@ struct Schema {
 // Creators may differ: another version that does the same gives the same file.
 std::string difference(const Schema& found, const Schema& expected);
 
+// What a run may do otherwise than the run that it goes on from.
+struct Mixing {
+  std::vector<std::string> settings;  // of mt_config, by name: device and precision, say
+  bool allowed = false;               // else a difference there is refused, with the way to allow it
+};
+
 }  // namespace mt

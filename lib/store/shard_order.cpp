@@ -76,10 +76,7 @@ void IndexWalk::advance() {
   }
   if (reject_ == rejected_begin_ + rejected_.size() && reject_ < file_->rejected_count()) {
     rejected_begin_ = reject_;
-    rejected_.clear();
-    for (const Rejected& one : file_->rejected(reject_, std::min(file_->rejected_count(), reject_ + kBlock))) {
-      rejected_.push_back(one.index);
-    }
+    rejected_ = file_->rejected(reject_, std::min(file_->rejected_count(), reject_ + kBlock));
   }
   const bool sample = sample_ < file_->samples(), reject = reject_ < file_->rejected_count();
   if (!sample && !reject) {
@@ -87,9 +84,10 @@ void IndexWalk::advance() {
     return;
   }
   Step step;
-  step.rejected = !sample || (reject && rejected_[reject_ - rejected_begin_] < samples_[sample_ - samples_begin_]);
+  step.rejected =
+      !sample || (reject && rejected_[reject_ - rejected_begin_].index < samples_[sample_ - samples_begin_]);
   step.position = step.rejected ? reject_ : sample_;
-  step.index = step.rejected ? rejected_[reject_++ - rejected_begin_] : samples_[sample_++ - samples_begin_];
+  step.index = step.rejected ? rejected_[reject_++ - rejected_begin_].index : samples_[sample_++ - samples_begin_];
   if (step.index <= last) {
     throw Error(name_, step.index == last ? fmt::format("holds input {} twice", last)
                                           : fmt::format("its /index does not ascend: {} follows {}", step.index, last));
@@ -97,40 +95,119 @@ void IndexWalk::advance() {
   current_ = step;
 }
 
-void check_order(const std::vector<const SampleFile*>& files, const std::vector<std::string>& names, bool allow_missing,
-                 std::vector<Placed>* order) {
-  std::vector<IndexWalk> walks;
-  Gaps gaps;
-  Stride stride;
-  using Head = std::pair<std::int64_t, std::size_t>;
-  std::priority_queue<Head, std::vector<Head>, std::greater<>> heads;
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    walks.emplace_back(*files[i], names[i]);
-    if (!walks[i].current()) continue;
-    heads.emplace(walks[i].current()->index, i);
-    stride.starts.insert(walks[i].current()->index);
-  }
-  std::optional<Head> before;
-  while (!heads.empty()) {
-    const Head head = heads.top();
-    heads.pop();
-    if (before && before->first == head.first) {
-      throw Error(names[head.second], fmt::format("input {} is in {} too", head.first, names[before->second]),
+std::string IndexWalk::id() const {
+  if (current_->rejected) return rejection().id;
+  return file_->ids(current_->position, current_->position + 1).at(0);
+}
+
+const Rejected& IndexWalk::rejection() const { return rejected_[current_->position - rejected_begin_]; }
+
+void supersede(const Rejected& rejection, SetDigest& superseded) {
+  if (rejection.content != Digest{}) superseded.add(rejection.id, rejection.content);
+}
+
+std::size_t version_that_counts(const std::vector<Version>& versions, std::int64_t index,
+                                const std::vector<std::string>& names) {
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < versions.size(); ++i) {
+    const Version &first = versions[0], &other = versions[i], &leading = versions[best];
+    if (other.id != first.id) {
+      throw Error(names[other.shard],
+                  fmt::format("input {} is \"{}\", in {} it is \"{}\"", index, other.id, names[first.shard], first.id),
+                  "give shards of one list of inputs");
+    }
+    if (!other.rejected && !leading.rejected) {
+      throw Error(names[other.shard], fmt::format("input {} is in {} too", index, names[leading.shard]),
                   "give each shard once");
     }
-    const std::int64_t expected = before ? before->first + 1 : 0;
-    if (head.first > expected) gaps.add(expected, head.first);
-    IndexWalk& walk = walks[head.second];
-    if (order != nullptr && !walk.current()->rejected) {
-      order->push_back({static_cast<std::uint32_t>(head.second), walk.current()->position});
+    if (leading.rejected) best = i;
+  }
+  return best;
+}
+
+namespace {
+
+// The walks of all shards, merged by index.
+class Merge {
+ public:
+  Merge(const std::vector<const SampleFile*>& files, const std::vector<std::string>& names) : names_(names) {
+    for (std::size_t i = 0; i < files.size(); ++i) walks_.emplace_back(*files[i], names[i]);
+    for (std::size_t i = 0; i < files.size(); ++i) push(i);
+  }
+
+  const IndexWalk& walk(std::size_t shard) const { return walks_[shard]; }
+
+  // The shards that have the next input, in their order; empty at the end.
+  std::vector<std::size_t> next() {
+    std::vector<std::size_t> shards;
+    while (!heads_.empty() && (shards.empty() || heads_.top().first == index_)) {
+      index_ = heads_.top().first;
+      shards.push_back(heads_.top().second);
+      heads_.pop();
     }
-    before = head;
-    walk.advance();
-    if (!walk.current()) continue;
-    stride.divisor = std::gcd(stride.divisor, walk.current()->index - head.first);
-    heads.emplace(walk.current()->index, head.second);
+    return shards;
+  }
+  std::int64_t index() const { return index_; }
+
+  // The one of them that counts; the others' part of mt_inputs goes to superseded.
+  std::size_t settle(const std::vector<std::size_t>& shards, SetDigest& superseded) const {
+    if (shards.size() == 1) return shards[0];
+    std::vector<Version> versions;
+    for (const std::size_t shard : shards)
+      versions.push_back({shard, walks_[shard].current()->rejected, walks_[shard].id()});
+    const std::size_t best = shards[version_that_counts(versions, index_, names_)];
+    for (const std::size_t shard : shards) {
+      if (shard != best) supersede(walks_[shard].rejection(), superseded);
+    }
+    return best;
+  }
+
+  void advance(std::size_t shard) {
+    walks_[shard].advance();
+    push(shard);
+  }
+
+ private:
+  void push(std::size_t shard) {
+    if (walks_[shard].current()) heads_.emplace(walks_[shard].current()->index, shard);
+  }
+
+  using Head = std::pair<std::int64_t, std::size_t>;
+  const std::vector<std::string>& names_;
+  std::vector<IndexWalk> walks_;
+  std::priority_queue<Head, std::vector<Head>, std::greater<>> heads_;
+  std::int64_t index_ = -1;
+};
+
+}  // namespace
+
+SetDigest check_order(const std::vector<const SampleFile*>& files, const std::vector<std::string>& names,
+                      bool allow_missing, Order* order) {
+  Merge merge(files, names);
+  Gaps gaps;
+  Stride stride;
+  SetDigest superseded;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (merge.walk(i).current()) stride.starts.insert(merge.walk(i).current()->index);
+  }
+  std::int64_t expected = 0;
+  for (auto shards = merge.next(); !shards.empty(); shards = merge.next()) {
+    if (merge.index() > expected) gaps.add(expected, merge.index());
+    expected = merge.index() + 1;
+    const std::size_t best = merge.settle(shards, superseded);
+    if (order != nullptr) {
+      const IndexWalk::Step& step = *merge.walk(best).current();
+      (step.rejected ? order->rejected : order->samples).push_back({static_cast<std::uint32_t>(best), step.position});
+    }
+    for (const std::size_t shard : shards) {
+      const std::int64_t index = merge.index();
+      merge.advance(shard);
+      if (const auto& step = merge.walk(shard).current())
+        stride.divisor = std::gcd(stride.divisor, step->index - index);
+    }
   }
   if (gaps.count > 0 && !allow_missing) report(gaps, stride, files.size());
+  return superseded;
 }
 
 }  // namespace mt

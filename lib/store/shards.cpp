@@ -22,10 +22,12 @@ Shards::Shards(const std::vector<std::string>& names) : names_(names) {
   }
 }
 
-Digest Shards::inputs() const {
-  SetDigest sum;
-  for (const auto& reader : readers_) sum.add(SetDigest::from(reader->inputs()));
-  return sum.value();
+Digest Shards::inputs(const SetDigest& superseded) const {
+  const Digest all = joint_inputs(readers_);
+  if (all == Digest{}) return all;
+  SetDigest rest = SetDigest::from(all);
+  rest.remove(superseded);
+  return rest.value();
 }
 
 void Shards::map_labels(std::size_t i, Batch& batch) const {

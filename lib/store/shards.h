@@ -21,9 +21,11 @@ class Shards {
 
   std::size_t size() const { return readers_.size(); }
   const std::string& name(std::size_t i) const { return names_[i]; }
+  const std::vector<std::string>& names() const { return names_; }
   SampleReader& reader(std::size_t i) const { return *readers_[i]; }
   const Schema& schema() const { return readers_[0]->schema(); }
-  Digest inputs() const;  // of the union
+  // mt_inputs of the union, without the rejections that a retry superseded; zeros when that is not known.
+  Digest inputs(const SetDigest& superseded) const;
   void map_labels(std::size_t i, Batch& batch) const;
   std::vector<const SampleFile*> files() const;  // empty when one is a stream
 

@@ -69,6 +69,7 @@ OutputFormat output_format(std::string_view format, std::string_view output) {
 
 std::unique_ptr<SampleSink> SampleSink::create(OutputFormat format, const std::string& output, const Schema& schema,
                                                const WriteOptions& options) {
+  if (output.empty()) throw UsageError("--output", "is empty", "give a file name, or - for standard output");
   switch (format) {
     case OutputFormat::samples:
       return std::make_unique<FileSink>(output, schema, options);

@@ -46,7 +46,7 @@ std::vector<Run> runs_of(std::uint32_t shard, const std::vector<Placed>& order) 
   std::vector<Run> runs;
   for (std::uint64_t position = 0; position < order.size(); ++position) {
     if (order[position].shard != shard) continue;
-    const std::uint64_t sample = order[position].sample;
+    const std::uint64_t sample = order[position].position;
     if (!runs.empty()) {
       Run& run = runs.back();
       const std::uint64_t distance = position - (run.position + (run.count - 1) * run.stride);
@@ -115,13 +115,14 @@ void for_each_batch(const Shards& shards, const std::vector<const SampleFile*>& 
   Batch batch;
   for (const Placed& placed : order) {
     Window& window = windows[placed.shard];
-    if (placed.sample >= window.begin + window.batch.samples()) {
+    if (placed.position >= window.begin + window.batch.samples()) {
       const SampleFile& file = *files[placed.shard];
-      window.begin = placed.sample;
-      window.batch = file.read(placed.sample, std::min<std::uint64_t>(file.samples(), placed.sample + kBlock), true);
+      window.begin = placed.position;
+      window.batch =
+          file.read(placed.position, std::min<std::uint64_t>(file.samples(), placed.position + kBlock), true);
       shards.map_labels(placed.shard, window.batch);
     }
-    const std::size_t i = placed.sample - window.begin;
+    const std::size_t i = placed.position - window.begin;
     batch.append(window.batch, i, i + 1);
     if (batch.samples() < kBlock) continue;
     use(batch);
@@ -130,14 +131,12 @@ void for_each_batch(const Shards& shards, const std::vector<const SampleFile*>& 
   use(batch);
 }
 
-// Rejected inputs of all shards by index.
-std::vector<Rejected> all_rejected(const std::vector<const SampleFile*>& files) {
+// The rejected inputs that count, in the order of the union.
+std::vector<Rejected> rejected_inputs(const std::vector<const SampleFile*>& files, const std::vector<Placed>& order) {
+  std::vector<std::vector<Rejected>> lists;
+  for (const SampleFile* file : files) lists.push_back(file->rejected(0, file->rejected_count()));
   std::vector<Rejected> all;
-  for (const SampleFile* file : files) {
-    const std::vector<Rejected> some = file->rejected(0, file->rejected_count());
-    all.insert(all.end(), some.begin(), some.end());
-  }
-  std::stable_sort(all.begin(), all.end(), [](const Rejected& a, const Rejected& b) { return a.index < b.index; });
+  for (const Placed& placed : order) all.push_back(std::move(lists[placed.shard][placed.position]));
   return all;
 }
 
@@ -145,6 +144,8 @@ std::vector<Rejected> all_rejected(const std::vector<const SampleFile*>& files) 
 
 void write_virtual_join(const std::vector<std::string>& names, const std::string& output, bool force,
                         JoinOptions options) {
+  if (output.empty() || output == "-")
+    throw UsageError("--virtual", "refers to the shards from a file of its own", "give -o a file name");
   std::error_code error;
   if (!force && fs::exists(output, error)) throw Error(output, "exists already", "--force replaces it");
   const Shards shards(names);
@@ -154,20 +155,20 @@ void write_virtual_join(const std::vector<std::string>& names, const std::string
   if (schema.kind != Kind::features || schema.ragged) {
     throw Error(names[0], "only pooled features [N, D] can be joined virtually", "join by copy");
   }
-  std::vector<Placed> order;
-  check_order(files, names, options.allow_missing, &order);
-  if (order.empty()) throw Error(output, "the shards hold no samples", "join by copy");
+  Order order;
+  const SetDigest superseded = check_order(files, names, options.allow_missing, &order);
+  if (order.samples.empty()) throw Error(output, "the shards hold no samples", "join by copy");
   Totals totals;
-  for_each_batch(shards, files, order, [&](const Batch& batch) { totals.add(batch); });
+  for_each_batch(shards, files, order.samples, [&](const Batch& batch) { totals.add(batch); });
   Batch last;
-  last.rejected = all_rejected(files);
+  last.rejected = rejected_inputs(files, order.rejected);
   totals.add(last);
   StagedFile staged(output);
   FileWriter writer(staged.path(), output, schema, totals, 0, true);
-  for_each_batch(shards, files, order, [&](const Batch& batch) { writer.add(batch); });
+  for_each_batch(shards, files, order.samples, [&](const Batch& batch) { writer.add(batch); });
   writer.add(last);
-  write_virtual_features(writer, shards, order, output);
-  writer.finish(shards.inputs());
+  write_virtual_features(writer, shards, order.samples, output);
+  writer.finish(shards.inputs(superseded));
   staged.publish();
 }
 

@@ -79,8 +79,9 @@ Made make_batch(const SampleMaker& maker, std::span<const std::size_t> positions
     } catch (const Error& error) {
       rollback.restore(batch);
       const std::string remedy = error.remedy().empty() ? "" : " (" + error.remedy() + ")";
-      batch.rejected.push_back({id, static_cast<std::int64_t>(i), error.why() + remedy});
-      made.inputs.add(id, digest_or_unreadable(maker, i));
+      const Digest content = digest_or_unreadable(maker, i);
+      batch.rejected.push_back({id, static_cast<std::int64_t>(i), error.why() + remedy, content});
+      made.inputs.add(id, content);
       continue;
     }
     batch.ids.push_back(id);

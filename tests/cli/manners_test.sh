@@ -48,6 +48,17 @@ for program in $programs; do
   check "lines fit" test -z "$(awk 'length > 120' stdout)"
   check "no escapes" bash -c '! grep -q $'"'"'\033'"'"' stdout'
 
+  case_ "$program: completions offer every option"
+  "$program" --help-as names >options
+  check "there are options" test -s options
+  for shell in bash zsh fish; do
+    [ "$program $shell" != "mt-tokenize bash" ] || continue  # which asks the modality
+    "$program" --help-as $shell >completion
+    for option in $(cat options); do
+      check "$shell offers $option" grep -qF -- "${option#--}" completion
+    done
+  done
+
   case_ "$program: the man page lists the options of --help, and no others"
   if [ -e "$MT_BUILD/man/$program.1" ]; then
     "$program" --help-as names | sort >options

@@ -37,7 +37,57 @@ expect_stderr "pool"
 run mt-cat all.h5 tokens.h5 -o no.h5
 expect_clean_failure mt-cat no.h5
 
+case_ "mt-cat: what was rejected, repaired and retried joins to the run in which it was never broken"
+mkdir photos
+for i in 1 2 3 4 5; do
+  { printf 'P6\n40 30\n255\n'; yes "picture $i of the test" | head -c 3600; } >"photos/$i.ppm"
+done
+tokenize() { run mt-tokenize image "$@" --model random:tiny --size 32 --quiet; }
+encode() { run mt-encode "$1.h5" --model random:tiny -o "$1.features.h5" --quiet; expect_status "$2"; }
+tokenize photos -o clean.h5
+expect_status 0
+cp -r photos broken
+for i in 2 4; do head -c 30 "photos/$i.ppm" >"broken/$i.ppm"; done
+tokenize broken -o broken.h5
+expect_status 3
+cp photos/2.ppm broken/2.ppm
+tokenize broken --retry-rejected broken.h5 -o retried.h5
+expect_status 3
+run mt-cat broken.h5 retried.h5 -o partly.h5 --quiet
+expect_status 0
+run mt-inspect partly.h5
+expect_stdout "4 samples"
+cp photos/4.ppm broken/4.ppm
+tokenize broken --retry-rejected partly.h5 -o again.h5
+expect_status 0
+run mt-cat partly.h5 again.h5 -o whole.h5 --quiet
+expect_status 0
+expect_same whole.h5 clean.h5
+run mt-cat again.h5 broken.h5 retried.h5 -o whole.h5
+expect_status 0
+expect_stderr "whole.h5: exists and is equal"
+run_pipe "mt-cat broken.h5 -o - --quiet | mt-cat - again.h5 retried.h5 -o streamed.h5 --quiet"
+expect_status 0
+expect_same streamed.h5 clean.h5
+tokenize broken -o whole.h5
+expect_status 0
+encode clean 0
+encode partly 0
+encode again 0
+run mt-cat partly.features.h5 again.features.h5 -o whole.features.h5 --quiet
+expect_same whole.features.h5 clean.features.h5
+run mt-cat --virtual partly.features.h5 again.features.h5 -o virtual.features.h5 --quiet
+expect_status 0
+run mt-cat virtual.features.h5 -o copied.features.h5 --quiet
+expect_same copied.features.h5 clean.features.h5
+run mt-cat clean.h5 again.h5 -o no.h5
+expect_clean_failure mt-cat no.h5
+expect_stderr "is in clean.h5 too"
+
 case_ "mt-cat: --virtual refers to the shards"
+run mt-cat --virtual shard0.h5 shard1.h5 shard2.h5 shard3.h5 -o -
+expect_status 2
+expect_stderr "give -o a file name"
 run mt-cat --virtual shard0.h5 shard1.h5 shard2.h5 shard3.h5 -o virtual.h5 --quiet
 expect_status 0
 run mt-cat virtual.h5 -o from_virtual.csv --quiet
@@ -171,8 +221,9 @@ expect_stderr "copy.h5: exists and is equal; nothing to do"
 run mt-cat all.h5 -o all.csv
 expect_clean_failure mt-cat
 expect_stderr "all.csv: exists already"
-run mt-cat all.h5 -o all.h5 --head 3
-expect_status 1
+run mt-cat all.h5 -o ./all.h5 --head 3 --force
+expect_status 2
+expect_stderr "./all.h5: is both input and output (name another output)"
 run mt-inspect --verify all.h5
 expect_status 0
 

@@ -46,3 +46,17 @@ with h5py.File(here / "big_endian.h5", "w", libver=("v110", "v110")) as f:
     f["index"] = np.array([4, 9], dtype=">i8")
     f["codes"] = np.array([[1, -2], [3, 4], [5, 6]], dtype=">i2")
     f["ids"] = np.array(["x", "y"], dtype="S1")
+
+# Tokens that an 8-wide encoder takes, of two kinds of samples; the second and third file say nothing that tells them apart.
+def eight_wide(name, lengths, seed):
+    rows = np.random.default_rng(seed).normal(size=(sum(lengths), 8))
+    with h5py.File(here / name, "w") as f:
+        f.attrs["mt_kind"] = "tokens"
+        f.attrs["mt_format"] = 1
+        f["tokens"] = rows.astype(np.float16)
+        f["offsets"] = np.cumsum([0] + lengths).astype(np.int32)
+        f["ids"] = [f"sample {i}" for i in range(len(lengths))]
+
+
+eight_wide("encodable_tokens.h5", [3, 1, 7, 2], 1)
+eight_wide("other_tokens.h5", [3, 1, 7, 2], 2)

@@ -1,11 +1,14 @@
 #include "store/hdf5.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <fstream>
 
 #include <doctest/doctest.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "support/temporary_directory.h"
@@ -158,6 +161,19 @@ TEST_CASE("hdf5: a file cut at any of 300 points, and what is no HDF5 at all, ar
   }
   CHECK_THROWS_WITH_AS(h5::open_file(dir / "none"), Contains("No such file"), Error);
   CHECK_THROWS_WITH_AS(h5::open_file(dir.path()), Contains("is a directory"), Error);
+}
+
+TEST_CASE("hdf5: a file that another program has locked is said to be that") {
+  const test::TemporaryDirectory dir;
+  const auto path = dir / "x.h5";
+  {
+    h5::File file = h5::create_file(path);
+    h5::close_file(file, "x.h5");
+  }
+  const Descriptor other(path, O_RDWR, "open");
+  REQUIRE(::flock(other.get(), LOCK_EX | LOCK_NB) == 0);
+  CHECK_THROWS_WITH_AS(h5::open_file(path), Contains("another program writes this file (set HDF5_USE_FILE_LOCKING"),
+                       Error);
 }
 
 TEST_CASE("hdf5: chunks hold whole rows, 256 KiB to 1 MiB, and waste less than a row each") {

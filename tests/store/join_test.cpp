@@ -83,6 +83,88 @@ TEST_CASE("join: missing shards and doubled ones are named") {
                        Contains("2 inputs are missing: index 21, 25"), Error);
 }
 
+TEST_CASE("join: an input that was retried counts once, as a sample where there is one") {
+  const test::TemporaryDirectory dir;
+  const Schema schema = test::features_schema();
+  const auto bad = [](std::size_t i) { return fmt::format("bad {}.png", i); };
+  const auto write = [&](const char* name, const Batch& batch) {
+    SetDigest inputs;
+    for (const std::string& id : batch.ids) inputs.add(id, sha256("whole " + id));
+    for (const Rejected& one : batch.rejected) inputs.add(one.id, one.content);
+    const auto writer = SampleWriter::create((dir / name).string(), schema, {});
+    writer->write(batch);
+    writer->finish(inputs.value());
+    return (dir / name).string();
+  };
+  // Inputs 3, 13, 23, 33 and 43 are broken; then 3 and 13 are repaired, 23 breaks otherwise; then 23 is repaired.
+  Batch first = test::make_batch(schema, 0, kInputs);
+  for (Rejected& one : first.rejected) one.content = sha256("broken " + one.id);
+  const auto repaired = [&](std::size_t i) {
+    Batch one = test::make_sample(schema, i);
+    one.ids = {bad(i)};
+    return one;
+  };
+  Batch second = repaired(3);
+  second.append(repaired(13));
+  second.rejected = {{bad(23), 23, "it is empty", sha256("empty")}, first.rejected[3], first.rejected[4]};
+  const Batch third = repaired(23);
+  Batch all;
+  for (std::size_t i = 0; i < kInputs; ++i) {
+    all.append(!test::is_rejected(i) ? test::make_sample(schema, i) : i < 30 ? repaired(i) : Batch());
+  }
+  all.rejected = {first.rejected[3], first.rejected[4]};
+  const std::string a = write("a.h5", first), b = write("b.h5", second), c = write("c.h5", third),
+                    whole = write("whole.h5", all);
+
+  write_join(*join_shards({a, b}), dir / "ab.h5");
+  CHECK(test::read_all(dir / "ab.h5").rejected[0].reason == "it is empty");
+  for (const std::vector<std::string>& shards :
+       std::vector<std::vector<std::string>>{{a, b, c}, {c, b, a}, {(dir / "ab.h5").string(), c}}) {
+    write_join(*join_shards(shards), dir / "joined.h5");
+    CHECK(test::bytes_of(dir / "joined.h5") == test::bytes_of(whole));
+    std::filesystem::remove(dir / "joined.h5");
+  }
+  write_virtual_join({a, b, c}, (dir / "virtual.h5").string(), false);
+  const auto virtual_file = SampleReader::open((dir / "virtual.h5").string());
+  test::require_equal(test::read_all(*virtual_file), all);
+  CHECK(virtual_file->inputs() == SampleReader::open(whole)->inputs());
+
+  CHECK_THROWS_WITH_AS(join_shards({a, c, whole}), Contains("is in"), Error);
+  Batch stranger = repaired(23);
+  stranger.ids = {"another.png"};
+  CHECK_THROWS_WITH_AS(join_shards({a, write("stranger.h5", stranger)}),
+                       Contains(("input 23 is \"another.png\", in " + a + " it is \"bad 23.png\"").c_str()), Error);
+}
+
+TEST_CASE("join: more rejected inputs than one batch takes stay in their order") {
+  const test::TemporaryDirectory dir;
+  const Schema schema = test::features_schema();
+  constexpr std::size_t kMany = 20'000;
+  Batch first, second = test::make_sample(schema, 1);
+  for (std::size_t i = 0; i <= kMany; ++i) {
+    if (i != 1) first.rejected.push_back({fmt::format("bad {}", i), static_cast<std::int64_t>(i), "cut"});
+  }
+  first.append(test::make_sample(schema, kMany + 1));
+  for (const auto& [name, batch] : {std::pair{"a.h5", &first}, {"b.h5", &second}}) {
+    const auto writer = SampleWriter::create((dir / name).string(), schema, {});
+    writer->write(*batch);
+    writer->finish(test::some_digest());
+  }
+  const Batch all = test::read_all(*join_shards({(dir / "a.h5").string(), (dir / "b.h5").string()}));
+  CHECK(all.rejected == first.rejected);
+  CHECK(all.index == std::vector<std::int64_t>{1, kMany + 1});
+}
+
+TEST_CASE("join: the union does not know its inputs when a shard does not") {
+  const test::TemporaryDirectory dir;
+  const Schema schema = test::features_schema();
+  const std::string first = write_shard(dir, schema, 0, 2), second = (dir / "foreign.h5").string();
+  const auto writer = SampleWriter::create(second, schema, {});
+  writer->write(test::make_batch(schema, 1, kInputs, 2));
+  writer->finish({});
+  CHECK(join_shards({first, second})->inputs() == Digest{});
+}
+
 TEST_CASE("join: shards of another run are refused with the setting that differs") {
   const test::TemporaryDirectory dir;
   const Schema schema = test::features_schema();

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "store/journal.h"
 #include "store/sample_writer.h"
 #include "store/writing.h"
 #include "support/temporary_directory.h"
@@ -148,6 +149,76 @@ TEST_CASE("journal: other settings are not resumed, and --force discards") {
   CHECK(writer->resumed_samples() == 0);
 }
 
+TEST_CASE("journal: another precision is resumed only when that is allowed, and the file says from where on") {
+  Schema first = test::features_schema(), second = first;
+  first.config["dtype"] = "float32";
+  second.config["dtype"] = "bfloat16";
+  const test::TemporaryDirectory dir;
+  const std::string name = (dir / "out.h5").string();
+  {
+    const auto writer = SampleWriter::create(name, first, {});
+    test::write_inputs(*writer, first, 0, 2 * kCut, kCut);
+  }
+  WriteOptions options = resuming();
+  CHECK_THROWS_WITH_AS(SampleWriter::create(name, second, options), Contains("(--force starts again)"), Error);
+  options.mixing = {{"device", "dtype"}, false};
+  CHECK_THROWS_WITH_AS(SampleWriter::create(name, second, options),
+                       Contains("setting dtype is \"float32\", not \"bfloat16\" (--allow-mixed goes on"), Error);
+  options.mixing.allowed = true;
+  Schema other = second;
+  other.config["pool"] = "mean";
+  CHECK_THROWS_WITH_AS(SampleWriter::create(name, other, options), Contains("setting pool"), Error);
+  {
+    const auto writer = SampleWriter::create(name, second, options);
+    CHECK(writer->last_index() == 2 * kCut - 1);
+    test::write_inputs(*writer, second, 2 * kCut, 4 * kCut, kCut);
+  }
+  options.mixing.allowed = false;  // as the run before: no further mixing
+  go_on(name, second, options);
+  const auto reader = SampleReader::open(name);
+  test::require_equal(test::read_all(*reader), test::make_batch(first, 0, kInputs));
+  CHECK(reader->schema().config["dtype"] == "bfloat16");
+  CHECK(reader->schema().config["mixed"] ==
+        nlohmann::json::parse(R"([{"dtype":"float32","from":0},{"dtype":"bfloat16","from":14}])"));
+}
+
+TEST_CASE("journal: once frames are given back to the disk there is nothing to go on from") {
+  const Schema schema = test::features_schema();
+  const test::TemporaryDirectory dir;
+  const auto path = dir / "out.h5.part";
+  {
+    Journal journal = Journal::open(path, schema, Existing::refuse);
+    for (std::size_t i = 0; i < 3 * kCut; i += kCut) journal.append(test::make_batch(schema, i, i + kCut), {});
+    int used = 0;
+    const auto fail_at_second = [&](const Batch&) {
+      if (++used == 2) throw Error("out.h5", "the disk is full");
+    };
+    CHECK_THROWS_AS(journal.replay(fail_at_second, false), Error);
+    CHECK(journal.resumable());
+    used = 0;
+    CHECK_THROWS_AS(journal.replay(fail_at_second, true), Error);
+    CHECK_FALSE(journal.resumable());
+  }
+  CHECK_FALSE(std::filesystem::exists(path));
+}
+
+TEST_CASE("journal: a writer that cannot be resumed leaves nothing behind") {
+  const Schema schema = test::features_schema();
+  const test::TemporaryDirectory dir;
+  const std::string name = (dir / "out.h5").string();
+  WriteOptions options;
+  options.resumable = false;
+  {
+    const auto writer = SampleWriter::create(name, schema, options);
+    test::write_inputs(*writer, schema, 0, kInputs, kCut);
+    CHECK(writer->journal().empty());
+  }
+  CHECK(test::names_in(dir.path()).empty());
+  test::write_samples(name, schema, kInputs, kCut, options);
+  test::require_equal(test::read_all(name), test::make_batch(schema, 0, kInputs));
+  CHECK(test::names_in(dir.path()) == std::vector<std::string>{"out.h5"});
+}
+
 TEST_CASE("journal: two at once: the second one is told so, and harms nothing") {
   const Schema schema = test::features_schema();
   const test::TemporaryDirectory dir;
@@ -222,6 +293,28 @@ TEST_CASE("journal: an equal output is left alone, a different one refused witho
   force.force = true;
   test::write_samples(name, schema, 10, kCut, force);
   test::require_equal(test::read_all(name), test::make_batch(schema, 0, 10));
+}
+
+TEST_CASE("journal: outputs that do not say what they were made from are not taken for equal") {
+  const Schema schema = test::features_schema();
+  const test::TemporaryDirectory dir;
+  const std::string name = (dir / "out.h5").string();
+  {
+    const auto writer = SampleWriter::create(name, schema, {});
+    test::write_inputs(*writer, schema, 0, kInputs, kCut);
+    writer->finish({});
+  }
+  WriteOptions unknown;
+  for (const Digest& inputs : {Digest{}, test::some_digest()}) {
+    unknown.inputs = inputs;
+    CHECK_THROWS_WITH_AS(SampleWriter::create(name, schema, unknown),
+                         Contains("whether its inputs are the same is not known (--force replaces it)"), Error);
+  }
+}
+
+TEST_CASE("journal: an output without a name is wrong usage") {
+  CHECK_THROWS_WITH_AS(SampleWriter::create("", test::features_schema(), {}), Contains("--output: is empty"),
+                       UsageError);
 }
 
 TEST_CASE("journal: killed between publishing and removing the journal, a resume sees that all is done") {

@@ -126,9 +126,10 @@ TEST_CASE("sample file: rejected inputs come where they stood, and a hundred tho
   std::vector<Rejected> rejected;
   std::size_t largest = 0;
   while (const auto part = reader->next(1, 1)) {
-    if (rejected.empty()) CHECK((part->rejected.empty() || part->index.at(0) == 150'000));
+    const bool behind = part->samples() > 0 && part->index[0] == 150'000;
     rejected.insert(rejected.end(), part->rejected.begin(), part->rejected.end());
     largest = std::max(largest, part->rejected.size());
+    if (behind) CHECK(rejected == batch.rejected);
   }
   CHECK(rejected == batch.rejected);
   CHECK(largest <= 1 << 14);

@@ -3,13 +3,13 @@
 //   make_features OUT.h5 [--samples N] [--width D] [--classes a,b,c] [--seed S] [--noise X] [--config JSON] [--prefix
 //   P]
 //                 [--shard I/N] [--no-labels] [--unknown K] [--nan ROW] [--rejected K] [--tokens] [--windows W]
-//                 [--kind KIND] [--half] [--journal] [--twice]
+//                 [--kind KIND] [--half] [--journal] [--twice] [--leading N] [--no-positions] [--source HEX]
 //   make_features --head OUT.h5 [--width D] [--classes a,b,c] [--config JSON] [--modality M]
 //
 // Sample i is the same whatever the shard. --unknown: every K-th has no label; --rejected: every K-th input is
 // rejected;
 // --windows: ids "P<i/W>.wav#<i%W>"; --journal: stops without finishing; --twice: sample 1
-// has the id of sample 0. OUT "-" is standard output.
+// has the id of sample 0; --leading: so many of each sample's tokens are no data. OUT "-" is standard output.
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -36,11 +36,12 @@ struct Options {
   std::string output, head, prefix = "img", kind, modality = "image";
   std::vector<std::string> classes = {"cat", "dog", "fox"};
   nlohmann::json config = {{"pool", "cls"}};
-  std::size_t samples = 60, width = 8, shard = 0, shards = 1, unknown = 0, rejected = 0, windows = 0;
+  std::size_t samples = 60, width = 8, shard = 0, shards = 1, unknown = 0, rejected = 0, windows = 0, leading = 0;
   std::int64_t nan = -1;
   std::uint64_t seed = 0;
   double noise = 0.5;
-  bool labels = true, tokens = false, half = false, journal = false, twice = false;
+  std::string source;
+  bool positions = true, labels = true, tokens = false, half = false, journal = false, twice = false;
 };
 
 // The middle of class c: three units along its own axis.
@@ -55,6 +56,9 @@ Schema schema_of(const Options& options) {
   schema.config = options.config;
   schema.width = options.width;
   schema.dtype = options.half ? DType::f16 : DType::f32;
+  schema.prefix = options.leading;
+  schema.positions = options.positions;
+  schema.source = options.source;
   schema.has_labels = options.labels;
   if (options.labels) schema.label_names = options.classes;
   return schema;
@@ -159,6 +163,12 @@ Options parsed(int argc, char** argv) {
       options.config = nlohmann::json::parse(value());
     else if (word == "--head")
       options.head = value();
+    else if (word == "--leading")
+      options.leading = number(value());
+    else if (word == "--source")
+      options.source = value();
+    else if (word == "--no-positions")
+      options.positions = false;
     else if (word == "--no-labels")
       options.labels = false;
     else if (word == "--tokens")

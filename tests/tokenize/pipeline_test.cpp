@@ -128,7 +128,7 @@ TEST_CASE("pipeline: rejected samples are listed in order and leave no rows behi
   CHECK(writer.written.rows.rows() == writer.written.centers.rows());
   CHECK(writer.written.rows.rows() == static_cast<std::size_t>(result.rows));
   REQUIRE(writer.written.rejected.size() == 10);
-  CHECK(writer.written.rejected[1] == Rejected{"n7", 7, "is no number (use another)"});
+  CHECK(writer.written.rejected[1] == Rejected{"n7", 7, "is no number (use another)", sha256("unreadable")});
   REQUIRE(messages.warnings.size() == 10);
   CHECK(messages.warnings[0] == "n3: is no number (use another) (skipped; --strict stops here)");
   // Inputs that cannot be read count as well: when they are repaired, the output is another one.
