@@ -18,12 +18,14 @@
 #include "cli/common_options.h"
 #include "cli/progress_bar.h"
 #include "cli/run.h"
+#include "eval/regression.h"
 #include "evaluate/classification.h"
 #include "evaluate/plots.h"
 #include "evaluate/predictions.h"
 #include "evaluate/report.h"
 #include "heads/feature_matrix.h"
 #include "heads/head.h"
+#include "heads/regression_head.h"
 #include "store/label_map.h"
 #include "store/model_file.h"
 #include "store/sample_reader.h"
@@ -231,10 +233,20 @@ Part head_part(const std::vector<std::string>& models) {
   return *found;
 }
 
+cli::Outcome evaluate_numbers(const Options& options, const Part& part) {
+  for (const auto& [name, path] : {std::pair{"--confusion", &options.confusion}, {"--report", &options.report}}) {
+    if (!path->empty()) throw UsageError(name, "is about classes, this head predicts numbers", "leave it out");
+  }
+  return eval::evaluate_regression({options.inputs, options.output, options.predictions, options.force, options.strict,
+                                    options.dry_run, options.common},
+                                   part);
+}
+
 cli::Outcome evaluate(const Options& options) {
   check_usage(options);
-  cli::ProgressBar progress("mt-eval", "evaluate", options.common);
   const Part part = head_part(options.models);
+  if (is_regression(part)) return evaluate_numbers(options, part);
+  cli::ProgressBar progress("mt-eval", "evaluate", options.common);
   const std::unique_ptr<Head> head = Head::from(part);
   if (options.dry_run) return check_only(options, *head, progress);
 

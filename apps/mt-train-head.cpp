@@ -21,6 +21,7 @@
 #include "cli/progress_bar.h"
 #include "cli/run.h"
 #include "store/model_file.h"
+#include "train-head/regression.h"
 #include "train/head_training.h"
 
 namespace {
@@ -34,7 +35,8 @@ struct Options {
   cli::CommonOptions common;
   HeadTrainingSettings settings;
   std::vector<std::string> validation = {"0.1"};
-  std::string kind = "linear", activation = "gelu", vote = "uniform", distance = "euclidean", select = "accuracy";
+  std::string task = "classification", kind = "linear", activation = "gelu", vote = "uniform", distance = "euclidean",
+              select = "accuracy";
   std::string optimizer, l2 = "auto", hidden = "512", class_weights, schedule = "cosine", memory, log, output;
   std::optional<double> rate, weight_decay;
   double checkpoint_s = 30;
@@ -210,7 +212,64 @@ cli::Outcome dry_run(const Options& options, const HeadTraining& training) {
   return cli::Outcome::done;
 }
 
+// Numbers to be predicted: one way to learn them, exactly, so that few of the options mean anything.
+cli::Outcome train_numbers(const Options& options, const CLI::App& app) {
+  refuse_without(app, false,
+                 {"--kind",
+                  "--hidden",
+                  "--activation",
+                  "--dropout",
+                  "--k",
+                  "--vote",
+                  "--distance",
+                  "--half",
+                  "--no-standardise",
+                  "--select",
+                  "--no-refit",
+                  "--optimizer",
+                  "--tolerance",
+                  "--iterations",
+                  "--label-smoothing",
+                  "--class-weights",
+                  "--epochs",
+                  "--batch",
+                  "--learning-rate",
+                  "--schedule",
+                  "--warm-up",
+                  "--step-epochs",
+                  "--step-factor",
+                  "--weight-decay",
+                  "--momentum",
+                  "--clip",
+                  "--patience",
+                  "--memory",
+                  "--resume",
+                  "--checkpoint",
+                  "--log"},
+                 "--task classification");
+  HeadTrainingSettings checked = options.settings;
+  read_validation(options, checked);
+  train_head::RegressionOptions regression;
+  regression.settings.features = options.settings.features;
+  regression.settings.validation_files = checked.validation_files;
+  regression.settings.validation = checked.validation_files.empty() ? checked.validation : 0;
+  regression.settings.group = options.settings.group;
+  regression.settings.seed = options.common.seed;
+  if (options.l2 != "auto") regression.settings.l2 = numbers("--l2", options.l2, 0);
+  if (checked.validation_files.empty() && checked.validation == 0 && regression.settings.l2.size() != 1) {
+    throw UsageError("--l2", "needs validation samples to choose on",
+                     "give one value, such as --l2 1e-3, or --validation 0.1");
+  }
+  regression.output = options.output;
+  regression.force = options.force;
+  regression.dry_run = options.dry_run;
+  regression.common = options.common;
+  if (!options.dry_run) require_writable(options);
+  return train_head::train_regression(regression);
+}
+
 cli::Outcome train(const Options& options, const CLI::App& app) {
+  if (options.task == "regression") return train_numbers(options, app);
   const HeadTrainingSettings settings = settings_of(options, app);
   if (!options.dry_run) require_writable(options);
   ThreadPool pool(thread_count(options.common.threads));
@@ -255,6 +314,10 @@ cli::Outcome train(const Options& options, const CLI::App& app) {
 
 void describe_head(CLI::App& app, Options& o) {
   const auto head = [](CLI::Option* option, const char* text) { option->option_text(text)->group("Head"); };
+  head(app.add_option("--task", o.task, "classification of /labels, or regression of /targets (linear, solved exactly)")
+           ->check(CLI::IsMember({"classification", "regression"}))
+           ->capture_default_str(),
+       "NAME");
   head(app.add_option("--kind", o.kind, "linear, mlp, nearest-mean or knn")
            ->check(CLI::IsMember({"linear", "mlp", "nearest-mean", "nearest_mean", "knn"}))
            ->capture_default_str(),
@@ -401,7 +464,8 @@ const cli::About kAbout = {
     {"mt-train-head train.features.h5 -o head.h5",
      "mt-train-head train.features.h5 --validation val.features.h5 --l2 1e-4,1e-3,1e-2 -o head.h5",
      "mt-train-head train.features.h5 --hidden 512,256 --dropout 0.1 --epochs 50 --patience 5 -o head.h5",
-     "mt-train-head train.features.h5 --kind knn --k 20 --distance cosine -o head.h5"},
+     "mt-train-head train.features.h5 --kind knn --k 20 --distance cosine -o head.h5",
+     "mt-train-head train.features.h5 --task regression --validation val.features.h5 -o forecast.h5"},
     {"mt-encode(1)", "mt-eval(1)", "mt-inspect(1)", "mt-cat(1)"}};
 
 }  // namespace

@@ -22,5 +22,6 @@ Modality time_series_modality();
 Modality imu_modality();
 Modality tabular_modality();
 Modality text_modality();
+Modality hyperspectral_modality();
 
 }  // namespace mt::tokenize

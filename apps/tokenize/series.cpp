@@ -143,14 +143,11 @@ std::vector<std::size_t> target_channels(const SeriesCommand& o, const SeriesSou
   return channels;
 }
 
-nlohmann::json window_config(const SeriesCommand& o, bool labels) {
-  const WindowOptions& window = o.source.window;
+// Which part of a split was taken is no setting: it does not change a sample.
+nlohmann::json window_config(const WindowOptions& window, bool labels) {
   nlohmann::json config = {{"window", window.steps}, {"across_gaps", window.across_gaps}};
   if (window.stride > 0) config["stride"] = window.stride;
   if (labels && window.horizon == 0) config["label_rule"] = window.label;
-  if (o.source.split.part == TimeSplit::Part::all) return config;
-  config["split"] = o.split;
-  config["split_lengths"] = o.split_lengths;
   return config;
 }
 
@@ -187,7 +184,7 @@ cli::Outcome tokenize_series(const SeriesKind& kind, SeriesCommand o) {
 
   const SeriesSamples samples(*source, std::move(tokenization), options);
   Schema schema = samples.schema();
-  if (o.source.window.steps > 0) schema.config.update(window_config(o, source->has_labels()));
+  if (o.source.window.steps > 0) schema.config.update(window_config(o.source.window, source->has_labels()));
   std::vector<std::string> inputs = o.source.inputs;
   if (!o.source.labels.empty()) inputs.push_back(o.source.labels);
   const auto rows = tokenizer.part.config.value("longest", std::size_t{100});

@@ -45,14 +45,16 @@ Schema prediction_schema(const Schema& samples, const Head& head, const Digest& 
 }
 
 std::string doubt_about(const Schema& samples, const Head& head, const std::string& where) {
-  const HeadInput& trained = head.description().input;
+  return doubt_about(samples, head.description().input, head.feature_width(), where);
+}
+
+std::string doubt_about(const Schema& samples, const HeadInput& trained, std::size_t width, const std::string& where) {
   if (samples.kind == Kind::model || samples.kind == Kind::predictions) {
     throw Error(where, fmt::format("holds {}, not features", name_of(samples.kind)), "mt-encode makes features");
   }
   const std::size_t rows = std::max<std::size_t>(1, trained.rows);
-  if (samples.width * rows != head.feature_width()) {
-    const std::string taken = rows > 1 ? fmt::format("{} rows of {}", rows, head.feature_width() / rows)
-                                       : std::to_string(head.feature_width());
+  if (samples.width * rows != width) {
+    const std::string taken = rows > 1 ? fmt::format("{} rows of {}", rows, width / rows) : std::to_string(width);
     throw Error(where, fmt::format("/{} is {} wide, the head takes {}", samples.rows_name(), samples.width, taken),
                 "encode with the model and pooling that the head was trained with");
   }

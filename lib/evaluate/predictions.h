@@ -38,5 +38,6 @@ Schema prediction_schema(const Schema& samples, const Head& head, const Digest& 
 // Throws Error where the head cannot take samples of this schema, with both widths. Otherwise returns why the head's
 // scores are in doubt, because it was trained on something else; empty where there is no reason.
 std::string doubt_about(const Schema& samples, const Head& head, const std::string& where);
+std::string doubt_about(const Schema& samples, const HeadInput& trained, std::size_t width, const std::string& where);
 
 }  // namespace mt

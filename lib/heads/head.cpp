@@ -54,20 +54,10 @@ std::optional<Standardisation> read_standardisation(const Part& part, std::size_
   return result;
 }
 
-HeadInput read_input(const nlohmann::json& config) {
-  const auto input = config_value<nlohmann::json>(config, "input");
-  HeadInput result;
-  result.kind = kind_named(config_value<std::string>(input, "kind"));
-  result.modality = config_value<std::string>(input, "modality");
-  result.rows = config_value<std::size_t>(input, "rows");
-  result.digest = config_value<std::string>(input, "digest");
-  if (result.rows == 0) throw Error("head", "takes samples of 0 rows", "train it again");
-  return result;
-}
-
 HeadDescription read_description(const Part& part) {
   HeadDescription description;
   description.task = config_value<std::string>(part.config, "task");
+  if (description.task == "regression") throw Error("head", "predicts numbers, not classes");
   if (description.task != "classification") {
     throw Error("head", fmt::format("its task \"{}\" is not known to this version", printable(description.task)),
                 "use a newer version");
@@ -81,7 +71,7 @@ HeadDescription read_description(const Part& part) {
                 "train it again");
   }
   if (description.width == 0) throw Error("head", "takes features of width 0", "train it again");
-  description.input = read_input(part.config);
+  description.input = head_input_from(part.config);
   description.standardisation = read_standardisation(part, description.width);
   description.training = config_value<nlohmann::json>(part.config, "training");
   return description;
@@ -115,6 +105,21 @@ HeadInput head_input_of(const Schema& schema, std::size_t rows) {
   return {schema.kind, schema.modality, rows, schema.config.empty() ? "" : hex(sha256(schema.config.dump()))};
 }
 
+nlohmann::json to_json(const HeadInput& input) {
+  return {{"kind", name_of(input.kind)}, {"modality", input.modality}, {"rows", input.rows}, {"digest", input.digest}};
+}
+
+HeadInput head_input_from(const nlohmann::json& config) {
+  const auto input = config_value<nlohmann::json>(config, "input");
+  HeadInput result;
+  result.kind = kind_named(config_value<std::string>(input, "kind"));
+  result.modality = config_value<std::string>(input, "modality");
+  result.rows = config_value<std::size_t>(input, "rows");
+  result.digest = config_value<std::string>(input, "digest");
+  if (result.rows == 0) throw Error("head", "takes samples of 0 rows", "train it again");
+  return result;
+}
+
 Head::Head(HeadDescription description) : description_(std::move(description)) {}
 
 std::unique_ptr<Head> Head::from(const Part& part) {
@@ -138,10 +143,7 @@ Part Head::to_part() const {
   part.config["kind"] = name_of(kind());
   part.config["width"] = description_.width;
   part.config["class_names"] = description_.class_names;
-  part.config["input"] = {{"kind", name_of(description_.input.kind)},
-                          {"modality", description_.input.modality},
-                          {"rows", description_.input.rows},
-                          {"digest", description_.input.digest}};
+  part.config["input"] = mt::to_json(description_.input);
   part.config["training"] = description_.training;
   if (const auto& standard = description_.standardisation) {
     part.tensors.emplace(kMean, Tensor::of<float>({standard->mean.size()}, std::span<const float>(standard->mean)));

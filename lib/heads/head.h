@@ -57,6 +57,9 @@ struct HeadInput {
 };
 // rows: of each sample (1 for pooled features).
 HeadInput head_input_of(const Schema& schema, std::size_t rows);
+// As "input" of a head's configuration; throws Error when that is missing or damaged.
+nlohmann::json to_json(const HeadInput& input);
+HeadInput head_input_from(const nlohmann::json& config);
 
 // What every kind of head has.
 struct HeadDescription {

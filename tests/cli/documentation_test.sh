@@ -55,7 +55,16 @@ recording() { # rows, header, class or not, file
   }' >"$4"
 }
 
+# A scene of 12 x 10 pixels, 8 bands of bytes, and its label image of two classes.
+scene() {
+  printf 'ENVI\nsamples = 10\nlines = 12\nbands = 8\ndata type = 1\ninterleave = bip\n' >scene.hdr
+  yes "spectra of a scene, more or less" | head -c 960 >scene.raw
+  { printf '\223NUMPY\1\0\106\0%-69s\n' "{'descr': '|u1', 'fortran_order': False, 'shape': (12, 10), }"
+    for i in $(seq 60); do printf '\1\2'; done; } >truth.npy
+}
+
 prepare_series() {
+  scene
   cases 1 vowels_TRAIN.ts && cases 2 vowels_TEST.ts && cp vowels_TRAIN.ts motions_TRAIN.ts && cp vowels_TEST.ts motions_TEST.ts
   recording 700 date,load,temperature "" load.csv
   recording 500 time,acc_x,acc_y,activity yes walk.csv

@@ -41,7 +41,7 @@ run mt-tokenize image --version
 expect_status 0
 
 case_ "each modality's man page lists the options of its help, and no others; its help fits"
-for modality in image infrared xray imu time-series; do
+for modality in image infrared xray hyperspectral imu time-series; do
   page="$MT_BUILD/man/mt-tokenize-$modality.1"
   run mt-tokenize "$modality" --help
   check "lines fit" test -z "$(awk 'length > 120' stdout)"
