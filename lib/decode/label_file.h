@@ -1,5 +1,5 @@
-// Labels that do not come with their samples: arrays beside arrays, and files of labels. Internal to
-// decode/image_source.cpp.
+// Labels that do not come with their samples: arrays beside arrays, and files of labels. Internal to this
+// room's sources of samples.
 #pragma once
 
 #include <cstddef>
