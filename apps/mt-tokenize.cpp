@@ -17,7 +17,8 @@ using namespace mt;
 std::vector<tokenize::Modality> modalities() {
   return {tokenize::image_modality(),         tokenize::infrared_modality(), tokenize::xray_modality(),
           tokenize::hyperspectral_modality(), tokenize::imu_modality(),      tokenize::time_series_modality(),
-          tokenize::text_modality(),          tokenize::tabular_modality()};
+          tokenize::text_modality(),          tokenize::tabular_modality(),  tokenize::point_cloud_modality(),
+          tokenize::graph_modality()};
 }
 
 // The program without a modality: its help, and what is wrong.
@@ -29,7 +30,8 @@ int run_without(const std::vector<tokenize::Modality>& known, int argc, char** a
       "these (mt-tokenize MODALITY --help).",
       {"mt-tokenize image photos/ --model b16.h5 --labels directory -o photos.tokens.h5", "mt-tokenize image --help"},
       {"mt-tokenize-image(1)", "mt-tokenize-infrared(1)", "mt-tokenize-xray(1)", "mt-tokenize-hyperspectral(1)",
-       "mt-tokenize-imu(1)", "mt-tokenize-time-series(1)", "mt-encode(1)"}};
+       "mt-tokenize-imu(1)", "mt-tokenize-time-series(1)", "mt-tokenize-point-cloud(1)", "mt-tokenize-graph(1)",
+       "mt-encode(1)"}};
   std::vector<std::string> names;
   for (const tokenize::Modality& modality : known) {
     about.choices.emplace_back(modality.name, modality.inputs);

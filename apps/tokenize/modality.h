@@ -23,5 +23,7 @@ Modality imu_modality();
 Modality tabular_modality();
 Modality text_modality();
 Modality hyperspectral_modality();
+Modality point_cloud_modality();
+Modality graph_modality();
 
 }  // namespace mt::tokenize

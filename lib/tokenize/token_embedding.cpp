@@ -9,7 +9,9 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "tokenize/graph/graph_embedding.h"
 #include "tokenize/linear_embedding.h"
+#include "tokenize/point_cloud/point_embedding.h"
 #include "tokenize/tabular/tabular_embedding.h"
 #include "tokenize/text/text_embedding.h"
 
@@ -21,6 +23,8 @@ std::unique_ptr<TokenEmbedding> token_embedding_of(const Part& part) {
   if (kind == "linear") return std::make_unique<LinearEmbedding>(part);
   if (kind == "tabular") return std::make_unique<TabularEmbedding>(part);
   if (kind == "text") return std::make_unique<TextEmbedding>(part);
+  if (kind == "graph") return std::make_unique<GraphEmbedding>(part);
+  if (kind == "mini-pointnet") return std::make_unique<PointEmbedding>(part);
   throw Error(tokenizer_where(part), fmt::format("has an embedding of the unknown kind \"{}\"", printable(kind)),
               "a later version may have written it; check it with mt-inspect");
 }

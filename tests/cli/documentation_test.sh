@@ -8,7 +8,21 @@ picture() { # red, green, blue, seed, file
     for (i = 0; i < 480; ++i) printf "%d %d %d\n", r + rand() * 60, g + rand() * 60, b + rand() * 60 }' >"$5"
 }
 
+# A coloured cloud, elongated along an axis, as a PLY file of text.
+cloud() { # points, length of z, seed, file
+  awk -v n="$1" -v z="$2" -v seed="$3" 'BEGIN {
+    srand(seed); printf "ply\nformat ascii 1.0\nelement vertex %d\n", n
+    split("x y z red green blue", name); for (i = 1; i <= 6; ++i) printf "property float %s\n", name[i]
+    print "end_header"
+    for (i = 0; i < n; ++i) print rand(), rand(), z * rand(), int(256 * rand()), int(256 * rand()), int(256 * rand()) }' >"$4"
+}
+
 prepare() { # the files that the examples name
+  mkdir -p train/flat train/tall test/flat test/tall scans
+  for i in 1 2 3; do
+    cloud 70 0.1 "$i" "train/flat/$i.ply" && cloud 50 4 "$i" "train/tall/$i.ply"
+    cloud 20 0.1 "1$i" "test/flat/$i.ply" && cloud 40 4 "1$i" "test/tall/$i.ply" && cloud 30 1 "2$i" "scans/$i.ply"
+  done
   mkdir -p photos/cats photos/dogs new xrays thermal
   for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
     picture 150 40 40 "$i" "photos/cats/$i.ppm"
@@ -17,6 +31,15 @@ prepare() { # the files that the examples name
     picture 90 90 90 "$i" "xrays/$i.ppm"
     picture 120 120 120 "$i" "thermal/$i.ppm"
   done
+  mkdir MUTAG  # two triangles and two paths
+  printf '%s\n' '1, 2' '2, 3' '3, 1' '4, 5' '5, 6' '6, 4' '7, 8' '8, 9' '10, 11' '11, 12' >MUTAG/MUTAG_A.txt
+  printf '%s\n' 1 1 1 2 2 2 3 3 3 4 4 4 >MUTAG/MUTAG_graph_indicator.txt
+  printf '%s\n' ring ring path path >MUTAG/MUTAG_graph_labels.txt
+  printf '%s\n' 0 1 0 1 0 1 0 1 0 1 0 1 >MUTAG/MUTAG_node_labels.txt
+  printf 'MUTAG#1\nMUTAG#3\n' >train.txt && printf 'MUTAG#2\nMUTAG#4\n' >test.txt
+  printf 'p1 0 1 theory\np2 1 0 practice\np3 1 1 theory\n' >cora.content && printf 'p1 p2\np1 p3\n' >cora.cites
+  printf 'graph,source,target,weight\na,1,2,0.5\na,2,3,1.5\nb,1,2,2\n' >edges.csv
+  printf 'graph,id,label\na,1,x\na,2,y\na,3,x\nb,1,x\nb,2,x\n' >nodes.csv && printf 'id,class\na,odd\nb,even\n' >graphs.csv
   printf 'path\tlabel\nphotos/cats/1.ppm\tcat\nphotos/dogs/1.ppm\tdog\n' >list.tsv
   printf 'path\tlabel\nxrays/1.ppm\thealthy\nxrays/2.ppm\tpneumonia\n' >xrays.tsv
   printf 'file,species\nphotos/cats/1.ppm,cat\nphotos/dogs/1.ppm,dog\n' >list.csv
