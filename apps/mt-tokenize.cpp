@@ -15,10 +15,10 @@ namespace {
 using namespace mt;
 
 std::vector<tokenize::Modality> modalities() {
-  return {tokenize::image_modality(),         tokenize::infrared_modality(), tokenize::xray_modality(),
-          tokenize::hyperspectral_modality(), tokenize::imu_modality(),      tokenize::time_series_modality(),
-          tokenize::text_modality(),          tokenize::tabular_modality(),  tokenize::point_cloud_modality(),
-          tokenize::graph_modality()};
+  return {tokenize::text_modality(),        tokenize::image_modality(),         tokenize::infrared_modality(),
+          tokenize::xray_modality(),        tokenize::hyperspectral_modality(), tokenize::point_cloud_modality(),
+          tokenize::audio_modality(),       tokenize::video_modality(),         tokenize::imu_modality(),
+          tokenize::time_series_modality(), tokenize::tabular_modality(),       tokenize::graph_modality()};
 }
 
 // The program without a modality: its help, and what is wrong.
@@ -29,14 +29,14 @@ int run_without(const std::vector<tokenize::Modality>& known, int argc, char** a
       "Turn raw data into tokens. The first word says what the data are; each modality has options of its own besides "
       "these (mt-tokenize MODALITY --help).",
       {"mt-tokenize image photos/ --model b16.h5 --labels directory -o photos.tokens.h5", "mt-tokenize image --help"},
-      {"mt-tokenize-image(1)", "mt-tokenize-infrared(1)", "mt-tokenize-xray(1)", "mt-tokenize-hyperspectral(1)",
-       "mt-tokenize-imu(1)", "mt-tokenize-time-series(1)", "mt-tokenize-point-cloud(1)", "mt-tokenize-graph(1)",
-       "mt-encode(1)"}};
+      {}};
   std::vector<std::string> names;
   for (const tokenize::Modality& modality : known) {
     about.choices.emplace_back(modality.name, modality.inputs);
+    about.see_also.push_back(fmt::format("mt-tokenize-{}(1)", modality.name));
     names.push_back(modality.name);
   }
+  about.see_also.emplace_back("mt-encode(1)");
   return cli::run(about, argc, argv, [&](CLI::App& app) {
     const auto words = std::make_shared<std::vector<std::string>>();
     const auto options = std::make_shared<tokenize::SessionOptions>();

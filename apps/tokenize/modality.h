@@ -25,5 +25,7 @@ Modality text_modality();
 Modality hyperspectral_modality();
 Modality point_cloud_modality();
 Modality graph_modality();
+Modality audio_modality();
+Modality video_modality();
 
 }  // namespace mt::tokenize

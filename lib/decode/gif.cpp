@@ -67,7 +67,8 @@ class GifReader {
     std::vector<GifPixelType> row(frame_width);
     for (std::size_t i = 0; i < frame_height; ++i) {
       if (DGifGetLine(gif_.get(), row.data(), frame.Width) == GIF_ERROR) fail(gif_->Error);
-      std::uint8_t* target = pixels + ((top + row_of(i, frame_height, frame.Interlace)) * width + left) * channels;
+      std::uint8_t* target =
+          pixels + ((top + (frame.Interlace ? interlaced_row(i, frame_height) : i)) * width + left) * channels;
       for (const GifPixelType colour : row) {
         put(colour, target);
         target += channels;
@@ -127,17 +128,6 @@ class GifReader {
                 "it is cut: copy it again");
   }
 
-  static std::size_t row_of(std::size_t i, std::size_t height, bool interlaced) {
-    if (!interlaced) return i;
-    constexpr std::size_t kFirst[] = {0, 4, 2, 1}, kStep[] = {8, 8, 4, 2};
-    for (int pass = 0; pass < 4; ++pass) {
-      const std::size_t rows = height > kFirst[pass] ? (height - kFirst[pass] + kStep[pass] - 1) / kStep[pass] : 0;
-      if (i < rows) return kFirst[pass] + i * kStep[pass];
-      i -= rows;
-    }
-    return height - 1;
-  }
-
   // Without a palette the colours are greys; a colour beyond the palette is black, as in Pillow.
   void put(std::uint8_t colour, std::uint8_t* pixel) const {
     GifColorType rgb = {0, 0, 0};
@@ -159,6 +149,16 @@ class GifReader {
 };
 
 }  // namespace
+
+std::size_t interlaced_row(std::size_t i, std::size_t height) {
+  constexpr std::size_t kFirst[] = {0, 4, 2, 1}, kStep[] = {8, 8, 4, 2};
+  for (int pass = 0; pass < 4; ++pass) {
+    const std::size_t rows = height > kFirst[pass] ? (height - kFirst[pass] + kStep[pass] - 1) / kStep[pass] : 0;
+    if (i < rows) return kFirst[pass] + i * kStep[pass];
+    i -= rows;
+  }
+  return height - 1;
+}
 
 Image decode_gif(std::span<const std::byte> bytes, std::string_view name, const ImageLimits& limits) {
   return GifReader(bytes, name).read(limits);

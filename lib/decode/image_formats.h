@@ -42,6 +42,9 @@ void flip_rows(std::uint8_t* pixels, std::size_t rows, std::size_t size);
 // Throws Error when a float picture holds a NaN or an infinity, naming the first.
 void require_finite(const Image& image, std::string_view name);
 
+// Row of an interlaced GIF frame that is stored i-th.
+std::size_t interlaced_row(std::size_t i, std::size_t height);
+
 // EXIF: orientation 1..8 out of a TIFF structure ("II*\0...", without "Exif\0\0"); 1 when absent or damaged.
 int exif_orientation(std::span<const std::byte> tiff);
 

@@ -33,15 +33,6 @@ constexpr std::uint64_t kMaxList = std::uint64_t{1} << 30;  // bytes of paths on
 // Of a picture's file: metadata, and eight bytes for each pixel of the limit.
 constexpr std::uint64_t kMetadata = std::uint64_t{64} << 20, kFileBytesPerPixel = 8;
 
-// The name of the folder that holds the file.
-std::string folder_of(const fs::path& file) {
-  std::error_code error;
-  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  const std::string name = folder.filename().string();
-  if (!name.empty() && name != "." && name != "..") return name;
-  return fs::weakly_canonical(folder, error).filename().string();
-}
-
 // Samples that came from one input: files below a root, or the pictures of one array.
 struct Part {
   std::size_t first = 0, count = 0;
@@ -133,25 +124,16 @@ class ListedSource final : public ImageSource {
 };
 
 void ListedSource::require_unique_ids() const {
-  std::vector<std::pair<std::size_t, std::size_t>> hashes;  // of ids, with their samples
+  // The rows of one array differ among themselves: one entry stands for them, as it does in what they clash with.
+  std::vector<std::size_t> samples;
   for (const Part& part : parts_) {
-    // The rows of one array differ among themselves: one entry stands for them, as it does in what they clash with.
-    const std::size_t samples = part.pictures ? 1 : part.count;
-    for (std::size_t row = 0; row < samples; ++row) {
-      const std::string name = part.pictures ? part.array_id : id(part.first + row);
-      hashes.emplace_back(std::hash<std::string>()(name), part.first + row);
-    }
+    for (std::size_t row = 0; row < (part.pictures ? 1 : part.count); ++row) samples.push_back(part.first + row);
   }
-  std::sort(hashes.begin(), hashes.end());
-  std::size_t duplicate = size();
-  for (std::size_t i = 1; i < hashes.size(); ++i) {
-    if (hashes[i].first != hashes[i - 1].first || id(hashes[i].second) != id(hashes[i - 1].second)) continue;
-    duplicate = std::min(duplicate, hashes[i].second);
-  }
-  if (duplicate == size()) return;
-  throw Error(id(duplicate),
-              fmt::format("two samples have this id, the second is number {} of {}", duplicate + 1, size()),
-              "give the directory above them, a list of paths, or a manifest with ids");
+  const auto name = [&](std::size_t i) {
+    const Part& part = part_of(samples[i]);
+    return part.pictures ? part.array_id : id(samples[i]);
+  };
+  mt::require_unique_ids(samples.size(), name);
 }
 
 // Collects the list in the order of the options.
@@ -186,7 +168,7 @@ class Builder {
   bool by_folder() const { return options_.labels == "directory"; }
   // Labels that inputs bring along count only when no others are asked for.
   bool own_labels() const { return options_.labels.empty(); }
-  ManifestColumns columns() const { return {options_.path_column, options_.label_column, options_.id_column}; }
+  ManifestColumns columns() const { return {options_.path_column, options_.label_column, options_.id_column, {}}; }
 
   Part& new_part(std::size_t count) {
     throw_if_interrupted();
@@ -244,7 +226,7 @@ class Builder {
   void add_files(const fs::path& root, std::vector<std::string> paths) {
     for (const std::string& path : paths) {
       if (by_folder())
-        labels_.add(folder_of(root / path));
+        labels_.add(folder_name(root / path));
       else
         labels_.add_unknown();
     }
@@ -260,7 +242,7 @@ class Builder {
     const fs::path root = fs::path(name).parent_path();
     const bool labelled = read_manifest(name, columns(), [&](ManifestRow row) {
       if (by_folder())
-        labels_.add(folder_of(root / row.path));
+        labels_.add(folder_name(root / row.path));
       else
         labels_.add(own_labels() ? row.label : "");
       paths.push_back(std::move(row.path));

@@ -77,8 +77,12 @@ bool read_delimited(const Text& text, const ManifestColumns& columns, const RowS
   const std::size_t path = column_named(fields, columns.path, text.name());
   const auto label = optional_column(fields, columns.label, usual.label, text.name());
   const auto id = optional_column(fields, columns.id, usual.id, text.name());
+  std::vector<std::optional<std::size_t>> others;
+  for (const std::string& name : columns.others) others.push_back(optional_column(fields, name, name, text.name()));
   while (reader.next(fields)) {
-    emit({fields[path], label ? fields[*label] : "", id ? fields[*id] : "", reader.where()}, sink);
+    ManifestRow row{fields[path], label ? fields[*label] : "", id ? fields[*id] : "", {}, reader.where()};
+    for (const auto& column : others) row.others.push_back(column ? fields[*column] : "");
+    emit(std::move(row), sink);
   }
   return label.has_value();
 }
@@ -106,8 +110,12 @@ struct JsonRows {
     }
     has_labels = has_labels || object.contains(columns.label);
     std::string id = value_text(object, columns.id, where);
-    ManifestRow row{value_text(object, columns.path, where), value_text(object, columns.label, where),
-                    id.empty() ? key : std::move(id), std::move(where)};
+    ManifestRow row{value_text(object, columns.path, where),
+                    value_text(object, columns.label, where),
+                    id.empty() ? key : std::move(id),
+                    {},
+                    where};
+    for (const std::string& name : columns.others) row.others.push_back(value_text(object, name, where));
     emit(std::move(row), sink);
   }
 };

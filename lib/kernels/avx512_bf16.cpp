@@ -2,6 +2,7 @@
 // standard library, whose copy for this instruction set could be the one that the linker keeps for everybody.
 #if defined(__x86_64__)
 #include "kernels/attention_loop.h"
+#include "kernels/filterbank_loop.h"
 #include "kernels/panel_loop.h"
 #include "kernels/product_loop.h"
 #include "kernels/row_loop.h"
@@ -26,6 +27,7 @@ const Kernels& avx512_bf16_kernels() {
     k.quantise = quantise<V, 4>;
     k.layer_norm = layer_norm<V>;
     k.narrow = narrow_row<V>;
+    k.filterbank = FilterbankLoop<V>::run;
     k.pack_panels = pack_panels<V>;
     return k;
   }();

@@ -1,5 +1,6 @@
 // What the compiler makes of the kernels for the baseline instruction set: float32 alone.
 #include "kernels/attention_loop.h"
+#include "kernels/filterbank_loop.h"
 #include "kernels/panel_loop.h"
 #include "kernels/product_loop.h"
 #include "kernels/row_loop.h"
@@ -19,6 +20,7 @@ const Kernels& generic_kernels() {
     k.attention_f32 = attention<V, FloatAttention<V>>;
     k.layer_norm = layer_norm<V>;
     k.narrow = narrow_row<V>;
+    k.filterbank = FilterbankLoop<V>::run;
     k.pack_panels = pack_panels<V>;
     return k;
   }();

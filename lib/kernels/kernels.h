@@ -59,6 +59,24 @@ struct AttentionCall {
   float* scratch = nullptr;  // attention_scratch(rows, head_size) floats, 64-byte aligned
 };
 
+// Log-mel energies of the frames of a signal, as tokenize/audio/filterbank.h defines them, in double precision. The
+// bytes are the same for every instruction set.
+struct FilterbankCall {
+  const float* signal = nullptr;  // [(frames - 1) shift + length]
+  std::size_t frames = 0, shift = 0, length = 0;
+  double preemphasis = 0;
+  const double* window = nullptr;       // [length]
+  std::size_t half = 0;                 // of the transform's size, a power of two
+  const double* roots = nullptr;        // [2 half] exp(-2 pi i k / 2 half), interleaved
+  const std::size_t* places = nullptr;  // [half] where the transform leaves coefficients
+  std::size_t bins = 0;
+  const std::size_t *begins = nullptr, *ends = nullptr;  // [bins] of the spectrum
+  const double* weights = nullptr;                       // of each bin's range, one behind the other
+  double floor = 0;
+  float* out = nullptr;       // [frames, bins]
+  double* scratch = nullptr;  // filterbank_scratch(half) doubles, 64-byte aligned
+};
+
 struct Kernels {
   Isa isa;
   std::size_t lanes;       // floats of one vector: rows of values are padded to a multiple of it
@@ -82,6 +100,8 @@ struct Kernels {
 
   // float32 to bfloat16, rounded to nearest even.
   void (*narrow)(const float* x, std::size_t n, std::uint16_t* y);
+
+  void (*filterbank)(const FilterbankCall& call);
 
   // Stores rows [begin, end) of a matrix [n, depth] as columns of the panels of its transpose: keys of a head, or
   // weights as PyTorch stores them. x points at row begin, rows are x_stride apart. Disjoint rows may be packed by
@@ -110,5 +130,8 @@ inline constexpr std::size_t kKeyBlock = 480;
 
 // Floats of scratch that AttentionCall needs.
 std::size_t attention_scratch(std::size_t rows, std::size_t head_size);
+
+// Doubles of scratch that FilterbankCall needs: three vectors of the widest kind for each coefficient.
+constexpr std::size_t filterbank_scratch(std::size_t half) { return 3 * 8 * half; }
 
 }  // namespace mt

@@ -10,7 +10,9 @@ namespace mt {
 
 struct Avx2 {
   using F = __m256;
-  using G = __m256i;  // eight groups
+  typedef double D __attribute__((vector_size(32)));
+  typedef std::int64_t L __attribute__((vector_size(32)));  // the bits of D
+  using G = __m256i;                                        // eight groups
   static constexpr std::size_t lanes = 8;
   static constexpr int tile_rows = 6, tile_vectors = 2;  // 12 accumulators of 16 registers
 

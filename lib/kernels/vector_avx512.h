@@ -10,7 +10,9 @@ namespace mt {
 
 struct Avx512 {
   using F = __m512;
-  using G = __m512i;  // sixteen groups
+  typedef double D __attribute__((vector_size(64)));
+  typedef std::int64_t L __attribute__((vector_size(64)));  // the bits of D
+  using G = __m512i;                                        // sixteen groups
   static constexpr std::size_t lanes = 16;
   static constexpr int tile_rows = 8, tile_vectors = 3;  // 24 accumulators, 3 + 8 loads a step
 

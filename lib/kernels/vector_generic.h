@@ -9,6 +9,8 @@ namespace mt {
 
 struct Generic {
   typedef float F __attribute__((vector_size(16)));
+  typedef double D __attribute__((vector_size(16)));
+  typedef std::int64_t L __attribute__((vector_size(16)));  // the bits of D
   typedef int I __attribute__((vector_size(16)));
   typedef std::uint32_t G __attribute__((vector_size(16)));  // four groups
   static constexpr std::size_t lanes = 4;

@@ -23,6 +23,12 @@ prepare() { # the files that the examples name
     cloud 70 0.1 "$i" "train/flat/$i.ply" && cloud 50 4 "$i" "train/tall/$i.ply"
     cloud 20 0.1 "1$i" "test/flat/$i.ply" && cloud 40 4 "1$i" "test/tall/$i.ply" && cloud 30 1 "2$i" "scans/$i.ply"
   done
+  mkdir -p train/low train/high test/low clips/a clips/b
+  tone 200 3.2 train/low/1.wav && tone 210 3.2 train/low/2.wav && tone 900 3.2 train/high/1.wav && tone 205 3.2 test/low/1.wav
+  cp test/low/1.wav lecture.wav
+  printf 'path,label,start,duration\nlecture.wav,low,0.5,1\nlecture.wav,low,1.5,\n' >calls.csv
+  cp "$MT_SOURCE/tests/golden/video/animated.gif" clips/a/ && cp "$MT_SOURCE/tests/golden/video/planes.y4m" clips/b/
+  cp clips/b/planes.y4m film.y4m
   mkdir -p photos/cats photos/dogs new xrays thermal
   for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
     picture 150 40 40 "$i" "photos/cats/$i.ppm"

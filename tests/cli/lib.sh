@@ -58,3 +58,13 @@ expect_clean_failure() { # program, output
   checks=$((checks + 1)); ! grep -qiE "sanitizer|runtime error|internal error" stderr || fail "a bug showed"
   [ $# -lt 2 ] || expect_absent "$2"
 }
+
+# A tone in noise as a WAV of 8 bits at 8 kHz.
+tone() { # hertz, seconds, file
+  local samples
+  samples=$(awk -v s="$2" 'BEGIN { printf "%d", s * 8000 }')
+  octal() { awk -v n="$1" 'BEGIN { for (i = 0; i < 4; ++i) { printf "\\%03o", n % 256; n = int(n / 256) } }'; }
+  printf "RIFF$(octal $((samples + 36)))WAVEfmt \\020\\0\\0\\0\\001\\0\\001\\0\\100\\037\\0\\0\\100\\037\\0\\0\\001\\0\\010\\0data$(octal "$samples")" >"$3"
+  awk -v hz="$1" -v n="$samples" 'BEGIN { for (i = 0; i < n; ++i)
+    printf "%c", int(128 + 90 * sin(i * hz * 6.2831853 / 8000) + 5 * rand()) }' >>"$3"
+}

@@ -29,7 +29,8 @@ done
 case_ "help of the program lists the modalities, help of a modality its options"
 run mt-tokenize --help
 expect_status 0
-for modality in image infrared xray imu time-series point-cloud graph; do expect_stdout "  $modality "; done
+modalities="text image infrared xray hyperspectral point-cloud audio video imu time-series tabular graph"
+for modality in $modalities; do expect_stdout "  $modality "; done
 run mt-tokenize image --help
 expect_status 0
 expect_stdout "Usage: mt-tokenize image"
@@ -41,7 +42,7 @@ run mt-tokenize image --version
 expect_status 0
 
 case_ "each modality's man page lists the options of its help, and no others; its help fits"
-for modality in image infrared xray hyperspectral imu time-series point-cloud graph; do
+for modality in $modalities; do
   page="$MT_BUILD/man/mt-tokenize-$modality.1"
   run mt-tokenize "$modality" --help
   check "lines fit" test -z "$(awk 'length > 120' stdout)"
