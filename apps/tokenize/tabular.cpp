@@ -62,6 +62,7 @@ void settle_table(TabularOptions& options) {
 std::vector<std::size_t> columns_named(const TableSource& source, const std::vector<std::string>& names,
                                        const char* option) {
   std::vector<std::size_t> columns;
+  columns.reserve(names.size());
   for (const std::string& name : names) columns.push_back(source.column(name, option));
   return columns;
 }

@@ -68,9 +68,11 @@ TabularEmbedding::TabularEmbedding(const Part& part)
   }
   weight_row_ = weight_rows(schema);
   const auto numeric = static_cast<std::size_t>(*std::max_element(weight_row_.begin(), weight_row_.end()) + 1);
-  if (numeric > 0) weight_ = Parameter("weight", tokenizer_floats(part, "weight", {numeric, width()}, kWhere), true);
+  if (numeric > 0)
+    weight_ = Parameter("weight", tokenizer_floats(part, "weight", {numeric, entries_.width()}, kWhere), true);
   if (part.has("columns")) {
-    columns_ = Lookup("columns", tokenizer_floats(part, "columns", {schema.columns().size(), width()}, kWhere));
+    columns_ =
+        Lookup("columns", tokenizer_floats(part, "columns", {schema.columns().size(), entries_.width()}, kWhere));
   }
 }
 

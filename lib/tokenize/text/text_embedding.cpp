@@ -65,8 +65,9 @@ TextEmbedding::TextEmbedding(const Part& part) : words_("words", tokenizer_float
                                               : Tensor(DType::f32, {outputs});
     projection_ = TrainableLinear("projection", std::move(weight), std::move(bias));
   }
-  if (part.has("cls")) cls_ = Parameter("cls", tokenizer_floats(part, "cls", {width()}, kWhere), false);
-  pre_norm_ = optional_norm(part, "pre_norm", width(), tokenizer_eps(part, "eps", 1e-5F));
+  const std::size_t token_width = projection_ ? projection_->outputs() : table_width;
+  if (part.has("cls")) cls_ = Parameter("cls", tokenizer_floats(part, "cls", {token_width}, kWhere), false);
+  pre_norm_ = optional_norm(part, "pre_norm", token_width, tokenizer_eps(part, "eps", 1e-5F));
   leads_with_cls_ = part.config.value("/tokenizer/kind"_json_pointer, "") == "wordpiece";
 }
 
