@@ -23,7 +23,7 @@ namespace mt::tokenize {
 namespace {
 
 constexpr std::size_t kBatchBytes = std::size_t{4} << 20;  // of one frame of the output
-constexpr std::size_t kMostBatchSamples = 512;
+constexpr std::size_t kMostBatchSamples = 4096;
 
 // Positions whose ids FILE lists as rejected.
 std::vector<std::size_t> rejected_positions(const SampleMaker& maker, const std::string& file) {

@@ -13,6 +13,22 @@
 
 namespace mt {
 
+namespace {
+
+// Fetched once: EVP_sha256() is looked up under a lock at every use.
+const EVP_MD* sha256_method() {
+  static const std::unique_ptr<EVP_MD, void (*)(EVP_MD*)> method(EVP_MD_fetch(nullptr, "SHA256", nullptr), EVP_MD_free);
+  return method.get();
+}
+
+// One object a thread, used again for every short message.
+Sha256& reused() {
+  thread_local Sha256 hash;
+  return hash;
+}
+
+}  // namespace
+
 struct Sha256::State {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
   State() {
@@ -23,7 +39,7 @@ struct Sha256::State {
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   void reset() const {
-    if (EVP_DigestInit_ex(context, EVP_sha256(), nullptr) != 1) throw std::logic_error("SHA-256 is not available");
+    if (EVP_DigestInit_ex2(context, sha256_method(), nullptr) != 1) throw std::logic_error("SHA-256 is not available");
   }
 };
 
@@ -46,8 +62,8 @@ Digest Sha256::finish() {
   return digest;
 }
 
-Digest sha256(std::string_view bytes) { return Sha256().update(bytes).finish(); }
-Digest sha256(std::span<const std::byte> bytes) { return Sha256().update(bytes).finish(); }
+Digest sha256(std::string_view bytes) { return reused().update(bytes).finish(); }
+Digest sha256(std::span<const std::byte> bytes) { return reused().update(bytes).finish(); }
 
 Digest sha256_file(const std::filesystem::path& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
@@ -78,7 +94,7 @@ Digest digest_from_hex(std::string_view text) {
 
 void SetDigest::add(std::string_view id, const Digest& content) {
   const std::uint64_t length = id.size();
-  Sha256 hash;
+  Sha256& hash = reused();
   hash.update(std::as_bytes(std::span(&length, 1))).update(id).update(std::as_bytes(std::span(content)));
   add(from(hash.finish()));
 }

@@ -1,7 +1,7 @@
 #include "decode/table_source.h"
 
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <filesystem>
 #include <set>
 
@@ -53,6 +53,11 @@ std::uint64_t settle(TextRecords& records, const TableOptions& options) {
   return begin;
 }
 
+std::uint64_t next_serial() {
+  static std::atomic<std::uint64_t> latest = 0;
+  return ++latest;
+}
+
 std::vector<std::string> unique_names(std::span<const std::string_view> fields) {
   std::vector<std::string> names;
   std::set<std::string> seen;
@@ -67,7 +72,7 @@ std::vector<std::string> unique_names(std::span<const std::string_view> fields) 
 
 }  // namespace
 
-TableSource::TableSource(const TableOptions& options) {
+TableSource::TableSource(const TableOptions& options) : serial_(next_serial()) {
   if (options.inputs.empty()) throw UsageError("INPUT", "no file is named", "- reads standard input");
   std::set<std::string> seen;
   for (const std::string& input : options.inputs) {
@@ -79,7 +84,7 @@ TableSource::TableSource(const TableOptions& options) {
 }
 
 void TableSource::open(const std::string& input, const TableOptions& options) {
-  files_.push_back({TextRecords(input, TextFormat::csv, ',', options.max_bytes), input, size_, 0, {}});
+  files_.push_back({TextRecords(input, TextFormat::csv, ',', options.max_bytes), stem_of(input), size_, 0, {}});
   File& file = files_.back();
   file.begin = settle(file.records, options);
   std::uint64_t next = file.begin;
@@ -141,15 +146,29 @@ const TableSource::File& TableSource::file_of(std::size_t i) const {
 }
 
 TextRecords::Place TableSource::place_of(const File& file, std::size_t row) const {
-  TextRecords::Place place;
-  std::uint64_t next = file.anchors.at(row / kStride);
-  for (std::size_t n = 0; n <= row % kStride; ++n) file.records.find(next, place);
-  return place;
+  // Rows are mostly wanted one after the other: where the next one starts is known then.
+  struct Latest {
+    std::uint64_t source = 0;
+    std::size_t row = 0;
+    TextRecords::Place place;
+    std::uint64_t next = 0;
+  };
+  thread_local Latest latest;
+  const std::size_t in_list = file.first + row;
+  if (latest.source == serial_ && latest.row == in_list) return latest.place;
+  if (latest.source != serial_ || latest.row + 1 != in_list || row % kStride == 0) {
+    latest.next = file.anchors.at(row / kStride);
+    for (std::size_t n = 0; n < row % kStride; ++n) file.records.find(latest.next, latest.place);
+  }
+  latest.source = serial_;
+  latest.row = in_list;
+  file.records.find(latest.next, latest.place);
+  return latest.place;
 }
 
 std::string TableSource::place(std::size_t i) const {
   const File& file = file_of(i);
-  return fmt::format("{}#{}", stem_of(file.input), i - file.first);
+  return file.stem + "#" + std::to_string(i - file.first);
 }
 
 void TableSource::read(const File& file, TextRecords::Place place, std::size_t row_number, TableRow& row) const {

@@ -65,7 +65,7 @@ class TableSource {
  private:
   struct File {
     TextRecords records;
-    std::string input;
+    std::string stem;                    // of its rows' ids
     std::size_t first = 0;               // number of its first row in the list
     std::uint64_t begin = 0;             // where its data begin
     std::vector<std::uint64_t> anchors;  // where every kStride-th row begins
@@ -79,6 +79,7 @@ class TableSource {
   std::vector<File> files_;
   std::vector<std::string> columns_;
   std::size_t size_ = 0;
+  std::uint64_t serial_;  // tells this source from any other of the process
   bool header_is_numbers_ = false;
 };
 

@@ -6,7 +6,6 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -38,10 +37,7 @@ struct Profile {
 class Fit {
  public:
   Fit(const TableSource& source, const TableFitting& fitting)
-      : source_(source),
-        fitting_(fitting),
-        missing_(fitting.missing.begin(), fitting.missing.end()),
-        profiles_(source.columns().size()) {
+      : source_(source), fitting_(fitting), missing_(fitting.missing), profiles_(source.columns().size()) {
     const auto set = [&](const std::vector<std::size_t>& columns, Use use) {
       for (const std::size_t column : columns) profiles_.at(column).use = use;
     };
@@ -65,15 +61,13 @@ class Fit {
   }
 
  private:
-  bool is_missing(std::string_view field) const { return field.empty() || missing_.contains(field); }
-
   void guess_kinds() {
     source_.for_each([&](const TableRow* row) {
       if (row == nullptr) return;
       ++rows_;
       for (std::size_t c = 0; c < profiles_.size(); ++c) {
         Profile& profile = profiles_[c];
-        if (is_missing((*row)[c])) {
+        if (missing_.contains((*row)[c])) {
           ++profile.missing;
           continue;
         }
@@ -101,13 +95,13 @@ class Fit {
       for (std::size_t c = 0; c < profiles_.size(); ++c) {
         const std::string_view field = (*row)[c];
         if (profiles_[c].use == Use::numeric) add_number(profiles_[c], field, place);
-        if (profiles_[c].use == Use::categorical && !is_missing(field)) add_category(c, field);
+        if (profiles_[c].use == Use::categorical && !missing_.contains(field)) add_category(c, field);
       }
     });
   }
 
   void add_number(Profile& profile, std::string_view field, std::uint64_t place) const {
-    if (is_missing(field)) return;
+    if (missing_.contains(field)) return;
     const auto x = parse_double(field);
     if (!x || !std::isfinite(*x)) return;
     if (fitting_.scale == NumberScale::quantile) profile.sample.add(*x, place);
@@ -166,7 +160,7 @@ class Fit {
 
   const TableSource& source_;
   const TableFitting& fitting_;
-  std::unordered_set<std::string, Hash, std::equal_to<>> missing_;
+  MissingWords missing_;
   std::vector<Profile> profiles_;
   std::uint64_t rows_ = 0;
 };

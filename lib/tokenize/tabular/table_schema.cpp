@@ -130,12 +130,23 @@ bool bypass_in(const Part& part) {
 
 }  // namespace
 
+MissingWords::MissingWords(const std::vector<std::string>& words) : words_(words) {
+  std::sort(words_.begin(), words_.end());
+  for (const std::string& word : words_) {
+    if (!word.empty()) starts_[static_cast<unsigned char>(word[0])] = true;
+  }
+}
+
+bool MissingWords::found(std::string_view field) const {
+  return std::binary_search(words_.begin(), words_.end(), field, std::less<>());
+}
+
 TableSchema::TableSchema(std::vector<TableColumn> columns, NumberScale scale, std::vector<std::string> missing,
                          bool bypass_numeric)
     : columns_(std::move(columns)),
       scale_(scale),
       missing_words_(std::move(missing)),
-      missing_(missing_words_.begin(), missing_words_.end()),
+      missing_(missing_words_),
       bypass_numeric_(bypass_numeric) {
   number_entries();
 }

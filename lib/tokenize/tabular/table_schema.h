@@ -9,6 +9,7 @@
 //   and the embedding: tabular_embedding.h
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,12 +17,26 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "store/model.h"
 
 namespace mt {
+
+// Words that mean no value, and the empty field.
+class MissingWords {
+ public:
+  explicit MissingWords(const std::vector<std::string>& words);
+  bool contains(std::string_view field) const {
+    return field.empty() || (starts_[static_cast<unsigned char>(field[0])] && found(field));
+  }
+
+ private:
+  bool found(std::string_view field) const;
+
+  std::vector<std::string> words_;     // sorted
+  std::array<bool, 256> starts_ = {};  // first bytes of words: most fields need no further look
+};
 
 enum class NumberScale : std::uint8_t { standard, quantile };
 
@@ -51,7 +66,7 @@ class TableSchema {
   std::size_t numeric_columns() const { return numeric_; }
   // Columns that make a token each: all, or the categorical ones.
   const std::vector<std::size_t>& token_columns() const { return token_columns_; }
-  bool is_missing(std::string_view field) const { return field.empty() || missing_.contains(field); }
+  bool is_missing(std::string_view field) const { return missing_.contains(field); }
 
   struct Cell {
     std::int32_t entry = -1;  // -1: a number
@@ -70,7 +85,7 @@ class TableSchema {
   std::vector<TableColumn> columns_;
   NumberScale scale_;
   std::vector<std::string> missing_words_;
-  std::unordered_set<std::string, Hash, std::equal_to<>> missing_;
+  MissingWords missing_;
   bool bypass_numeric_;
   std::size_t entries_ = 0, numeric_ = 0;
   std::vector<std::size_t> token_columns_;
