@@ -74,6 +74,33 @@ run mt-tokenize time-series load.csv --context 8 --horizon 4 --targets tmp --fit
 expect_status 2
 expect_stderr "did you mean temp?"
 
+case_ "a forecast through the encoder, a regression head, and its errors"
+for part in train val test; do
+  run mt-encode $part.h5 --model random:tiny -o $part.features.h5
+  [ "$status" -eq 0 ] && continue
+  # The encoder is wider than the tokenizer of this test.
+  run mt-tokenize time-series load.csv --context 8 --horizon 4 --split $part --patches --model load1.h5 --force -o $part.features.h5
+done
+run mt-train-head train.features.h5 --task regression --validation val.features.h5 -o forecast.h5
+expect_status 0
+expect_stderr "regression head of 8 targets from 59 samples"
+run mt-eval test.features.h5 --model forecast.h5 --predictions forecast.csv --json
+expect_status 0
+expect_stdout '"mse"'
+expect_stdout '"samples": 17'
+check "a prediction a sample" test "$(wc -l <forecast.csv)" -eq 18
+# Two straight lines: a linear map knows what comes next.
+check "the error is small" awk '/"mse"/ { exit !($2 + 0 < 0.01) }' stdout
+run mt-eval test.features.h5 --model forecast.h5 --confusion c.csv
+expect_status 2
+run mt-train-head train.features.h5 --task regression --kind mlp -o no.h5
+expect_status 2
+run mt-train-head train.features.h5 --task regression -o forecast.h5
+expect_status 1
+rm -f no.h5
+run mt-train-head train.h5 -o no.h5
+expect_clean_failure mt-train-head no.h5
+
 case_ "a model for other channels, and inputs that are none, fail with one line"
 run mt-tokenize time-series load.csv --model model.h5 -o no.h5
 expect_status 0

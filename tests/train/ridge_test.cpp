@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "store/sample_reader.h"
 #include "store/sample_writer.h"
 #include "support/temporary_directory.h"
 #include "train/ridge.h"
