@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/build_info.h"
 #include "base/version.h"
@@ -124,9 +125,7 @@ std::string help_text(const About& about, const CLI::App& app) {
     }
   }
   if (!about.see_also.empty()) {
-    out += "\nSee also: ";
-    for (std::size_t i = 0; i < about.see_also.size(); ++i) out += (i == 0 ? "" : ", ") + about.see_also[i];
-    out += "\n";
+    out += fmt::format("\nSee also: {}\n", wrapped(fmt::format("{}", fmt::join(about.see_also, ", ")), 10, 110));
   }
   return out;
 }

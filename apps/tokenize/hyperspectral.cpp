@@ -126,25 +126,21 @@ cli::Outcome tokenize_scene(SpectralCommand o) {
 }  // namespace
 
 Modality hyperspectral_modality() {
-  return {
-      "hyperspectral",
-      "pixels of hyperspectral scenes: ENVI, MATLAB, NPY, NPZ",
-      {"mt-tokenize",
-       "hyperspectral [options] SCENE -o TOKENS",
-       "Turn the pixels of a hyperspectral scene into tokens: a sequence of bands for each labelled pixel.",
-       {"mt-tokenize hyperspectral scene.hdr --labels truth.npy --split-fraction 0.1 --split train --fit bands.h5 "
-        "--model "
-        "b16.h5 -o train.tokens.h5",
-        "mt-tokenize hyperspectral scene.hdr --labels truth.npy --split-fraction 0.1 --split test --model bands.h5 -o "
-        "test.tokens.h5"},
-       {"mt-tokenize(1)", "mt-encode(1)", "mt-train-head(1)", "mt-format(5)"}},
-      [](CLI::App& app) -> cli::Action {
-        const auto options = std::make_shared<SpectralCommand>();
-        add_scene_options(app, *options);
-        add_token_options(app, *options);
-        add_run_options(app, options->sequence.session);
-        return [options] { return tokenize_scene(*options); };
-      }};
+  return {"hyperspectral",
+          "pixels of hyperspectral scenes: ENVI, MATLAB, NPY, NPZ",
+          {"mt-tokenize",
+           "hyperspectral [options] SCENE -o TOKENS",
+           "Turn the pixels of a hyperspectral scene into tokens: a sequence of bands for each labelled pixel.",
+           {"mt-tokenize hyperspectral scene.hdr --labels truth.npy --fit bands.h5 --model b16.h5 -o scene.tokens.h5",
+            "mt-tokenize hyperspectral other.hdr --labels other.npy --model bands.h5 -o other.tokens.h5"},
+           {"mt-tokenize(1)", "mt-encode(1)", "mt-train-head(1)", "mt-format(5)"}},
+          [](CLI::App& app) -> cli::Action {
+            const auto options = std::make_shared<SpectralCommand>();
+            add_scene_options(app, *options);
+            add_token_options(app, *options);
+            add_run_options(app, options->sequence.session);
+            return [options] { return tokenize_scene(*options); };
+          }};
 }
 
 }  // namespace mt::tokenize
