@@ -24,7 +24,10 @@ run mt-tokenize point-cloud clouds/b/2.csv clouds/a/1.csv --points 15 --model fi
 run mt-tokenize point-cloud clouds/a/1.csv clouds/b/2.csv --points 15 --model fit.h5 -o turned.h5
 mt-cat two.h5 -o two.csv 2>/dev/null; mt-cat turned.h5 -o turned.csv 2>/dev/null
 if [ -s two.csv ]; then
-  expect_same <(sort two.csv) <(sort turned.csv)
+  # All columns but the place in the list.
+  cut -d, -f1,3- two.csv | sort >two.sorted
+  cut -d, -f1,3- turned.csv | sort >turned.sorted
+  expect_same two.sorted turned.sorted
 fi
 
 case_ "point-cloud: columns need statistics of training data"
@@ -62,7 +65,7 @@ for name in nan.xyz huge.ply cut.off empty.xyz bomb.pcd; do expect_stderr "$name
 check "one is left" test "$(mt-inspect --json some.h5 | awk '$1 == "\"samples\":" { gsub(/,/, ""); print $2; exit }')" = 1
 run $point bad/nan.xyz --drop-invalid -o dropped.h5
 expect_status 0
-run $point bad --strict -o strict.h5
+run $point bad --strict --quiet -o strict.h5
 expect_clean_failure mt-tokenize strict.h5
 run $point notes.h5 -o out.h5
 expect_clean_failure mt-tokenize out.h5
@@ -109,7 +112,7 @@ case_ "graph: damaged data sets fail in one line, graphs too large are rejected"
 printf '1, 1152921504606846976\n' >S/S_A.txt
 run $graph S --fit f.h5 -o out.h5
 expect_clean_failure mt-tokenize out.h5
-printf '{"nodes": 268435456}\n{"nodes": 2, "edges": [[0, 1]]}\n' >bomb.jsonl
+printf '{"nodes": 3000000}\n{"nodes": 2, "edges": [[0, 1]]}\n' >bomb.jsonl
 run $graph bomb.jsonl -o big.h5
 expect_status 3
 expect_stderr "--max-tokens"
@@ -119,5 +122,5 @@ expect_clean_failure mt-tokenize out.h5
 printf '{"nodes": 0}\n' >none.jsonl
 run $graph none.jsonl -o nothing.h5
 expect_status 3
-run $graph wrong.jsonl --nodes train.txt -o out.h5
+run $graph none.jsonl --nodes train.txt -o out.h5
 expect_status 2

@@ -115,7 +115,8 @@ EnviHeader parse_envi_header(std::string_view text, std::string_view where) {
   layout.big_endian = number(fields, "byte order", where, 0, 0) != 0;
   header.offset = number(fields, "header offset", where, 0, 0);
   if (const auto ignore = parse_double(get("data ignore value", ""))) layout.ignore = ignore;
-  for (const std::string_view name : split(get("class names", ""), ',')) {
+  const std::string names = get("class names", "");  // split() gives views of it
+  for (const std::string_view name : split(names, ',')) {
     if (!trimmed(name).empty()) header.class_names.emplace_back(trimmed(name));
   }
   return header;
