@@ -99,7 +99,7 @@ run mt-encode big.tokens.h5 --model random:tiny --pool mean -o whole.h5
 expect_status 0
 mt-encode big.tokens.h5 --model random:tiny --pool mean --budget 64 -o resumed.h5 2>/dev/null &
 process=$!
-for i in $(seq 200); do
+for i in $(seq 3000); do
   [ "$(stat -c %s resumed.h5.part 2>/dev/null || echo 0)" -gt 20000 ] && break
   sleep 0.02
 done
