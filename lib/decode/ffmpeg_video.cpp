@@ -138,7 +138,7 @@ struct FfmpegTimes : VideoTimes {
 class FfmpegVideo final : public Video {
  public:
   FfmpegVideo(std::unique_ptr<ByteSource> source, std::string name, const VideoLimits& limits,
-              std::shared_ptr<const VideoTimes> times)
+              const std::shared_ptr<const VideoTimes>& times)
       : source_(std::move(source)), name_(std::move(name)), limits_(limits) {
     open();
     times_ = std::dynamic_pointer_cast<const FfmpegTimes>(times);
@@ -284,15 +284,11 @@ class FfmpegVideo final : public Video {
         next_ = std::move(frame);
         return true;
       }
-      if (code == AVERROR_EOF) {
+      if (code != AVERROR_EOF && code != AVERROR(EAGAIN)) refuse(code);
+      if (draining_)
         drained_ = true;
-      } else if (code != AVERROR(EAGAIN)) {
-        refuse(code);
-      } else if (!draining_) {
+      else
         feed(packet.get());
-      } else {
-        drained_ = true;
-      }
     }
     return false;
   }
@@ -393,8 +389,8 @@ class FfmpegVideo final : public Video {
 }  // namespace
 
 std::unique_ptr<Video> open_ffmpeg(std::unique_ptr<ByteSource> source, std::string name, const VideoLimits& limits,
-                                   std::shared_ptr<const VideoTimes> times) {
-  return std::make_unique<FfmpegVideo>(std::move(source), std::move(name), limits, std::move(times));
+                                   const std::shared_ptr<const VideoTimes>& times) {
+  return std::make_unique<FfmpegVideo>(std::move(source), std::move(name), limits, times);
 }
 
 }  // namespace mt::formats
@@ -403,7 +399,7 @@ std::unique_ptr<Video> open_ffmpeg(std::unique_ptr<ByteSource> source, std::stri
 
 namespace mt::formats {
 std::unique_ptr<Video> open_ffmpeg(std::unique_ptr<ByteSource>, std::string name, const VideoLimits&,
-                                   std::shared_ptr<const VideoTimes>) {
+                                   const std::shared_ptr<const VideoTimes>&) {
   throw Error(name, "is a video that only FFmpeg reads, which this build lacks",
               "install libavformat-dev, libavcodec-dev, libswscale-dev and build again; Y4M and GIF are read without");
 }

@@ -134,7 +134,7 @@ const std::vector<std::string_view>& frame_extensions() {
 }
 
 std::unique_ptr<Video> open_video(const fs::path& path, const VideoLimits& limits,
-                                  std::shared_ptr<const VideoTimes> times) {
+                                  const std::shared_ptr<const VideoTimes>& times) {
   std::error_code error;
   if (fs::is_directory(path, error)) return std::make_unique<FrameFolder>(path, limits);
   std::unique_ptr<formats::ByteSource> source = formats::file_source(path);
@@ -144,7 +144,7 @@ std::unique_ptr<Video> open_video(const fs::path& path, const VideoLimits& limit
   const std::string_view magic(head, got);
   if (magic.starts_with("YUV4MPEG2")) return formats::open_y4m(std::move(source), path.string(), limits);
   if (magic.starts_with("GIF8")) return formats::open_gif(std::move(source), path.string(), limits);
-  return formats::open_ffmpeg(std::move(source), path.string(), limits, std::move(times));
+  return formats::open_ffmpeg(std::move(source), path.string(), limits, times);
 }
 
 namespace formats {

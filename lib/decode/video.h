@@ -49,7 +49,7 @@ const std::vector<std::string_view>& frame_extensions();
 // 10), 25 a second. times: of an earlier opening of the same file, which saves looking for them. Throws Error: unknown,
 // damaged, without frames, a format whose library this build lacks. Nothing but this file is opened, whatever it names.
 std::unique_ptr<Video> open_video(const std::filesystem::path& path, const VideoLimits& limits = {},
-                                  std::shared_ptr<const VideoTimes> times = nullptr);
+                                  const std::shared_ptr<const VideoTimes>& times = nullptr);
 
 namespace formats {
 
@@ -66,7 +66,7 @@ std::unique_ptr<ByteSource> memory_source(std::span<const std::byte> bytes);  //
 std::unique_ptr<Video> open_y4m(std::unique_ptr<ByteSource> source, std::string name, const VideoLimits& limits);
 std::unique_ptr<Video> open_gif(std::unique_ptr<ByteSource> source, std::string name, const VideoLimits& limits);
 std::unique_ptr<Video> open_ffmpeg(std::unique_ptr<ByteSource> source, std::string name, const VideoLimits& limits,
-                                   std::shared_ptr<const VideoTimes> times);
+                                   const std::shared_ptr<const VideoTimes>& times);
 
 }  // namespace formats
 
