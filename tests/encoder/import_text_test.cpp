@@ -36,7 +36,8 @@ TEST_CASE("import text: a BERT checkpoint gives the ids and the embeddings that 
   CHECK(listener.all.find("of its own blocks are left out") != std::string::npos);
   const auto tokenizer = text_tokenizer_of(part);
   const auto embedding = token_embedding_of(part);
-  for (const auto& golden : expectations()["cases"]) {
+  const nlohmann::json cases = expectations();
+  for (const auto& golden : cases["cases"]) {
     const auto second = golden["second"].is_null() ? std::nullopt : std::optional(golden["second"].get<std::string>());
     const TokenSequence sequence = tokenizer->encode(golden["first"].get<std::string>(), second, 12);
     CHECK(sequence.ids == golden["ids"].get<std::vector<std::int32_t>>());

@@ -86,7 +86,8 @@ AudioSettings short_settings() {
 }  // namespace
 
 TEST_CASE("filterbank: agrees with torchaudio and kaldi-native-fbank within 60 dB of the frame's maximum") {
-  for (const auto& [name, family] : test::golden("audio")["fbank"].items()) {
+  const nlohmann::json families = test::golden("audio")["fbank"];
+  for (const auto& [name, family] : families.items()) {
     CAPTURE(name);
     const Filterbank filterbank(options_of(family));
     const auto signal = golden_signal(family["rate"], family["rate"]);
