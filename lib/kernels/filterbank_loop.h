@@ -108,7 +108,7 @@ struct FilterbankLoop {
     for (std::size_t i = 0; i < 2 * call.half; ++i) {
       D x{};
       if (i < call.length) {
-        D sample;
+        D sample{};
         for (std::size_t lane = 0; lane < lanes; ++lane) sample[lane] = at[lane][i];
         sample -= mean;
         x = (sample - call.preemphasis * (i == 0 ? sample : before)) * call.window[i];
