@@ -62,4 +62,13 @@ std::vector<std::string> list_files(const fs::path& directory, const std::vector
   return Walk(directory, extensions).run();
 }
 
+std::vector<std::string> paths_listed(std::string_view text) {
+  std::vector<std::string> paths;
+  for (std::string_view line : split(text, '\n')) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (!line.empty()) paths.emplace_back(line);
+  }
+  return paths;
+}
+
 }  // namespace mt

@@ -1,6 +1,7 @@
-// The files of a directory tree, in an order that depends on nothing but their names.
+// Files by name: those of a directory tree, in an order that depends on nothing but their names, and lists of paths.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -14,5 +15,10 @@ namespace mt {
 // cannot be read.
 std::vector<std::string> list_files(const std::filesystem::path& directory,
                                     const std::vector<std::string_view>& extensions);
+
+inline constexpr std::uint64_t kMostListBytes = std::uint64_t{1} << 30;  // of a list of paths on standard input
+
+// One path a line; empty lines mean nothing, a carriage return at a line's end is none of the path.
+std::vector<std::string> paths_listed(std::string_view text);
 
 }  // namespace mt

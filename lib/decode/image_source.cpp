@@ -29,7 +29,6 @@ namespace {
 const std::vector<std::string_view> kPictureExtensions = {"jpg", "jpeg", "jpe",  "jfif", "png",  "apng", "bmp",
                                                           "dib", "pnm",  "pbm",  "pgm",  "ppm",  "tga",  "gif",
                                                           "tif", "tiff", "webp", "dcm",  "dicom"};
-constexpr std::uint64_t kMaxList = std::uint64_t{1} << 30;  // bytes of paths on standard input
 // Of a picture's file: metadata, and eight bytes for each pixel of the limit.
 constexpr std::uint64_t kMetadata = std::uint64_t{64} << 20, kFileBytesPerPixel = 8;
 
@@ -214,13 +213,8 @@ class Builder {
 
   void add_list() {
     if (std::exchange(read_list_, true)) throw UsageError("-", "standard input was named twice");
-    const std::vector<std::byte> bytes = read_stdin(kMaxList);
-    std::vector<std::string> paths;
-    for (std::string_view line : split({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, '\n')) {
-      if (line.ends_with('\r')) line.remove_suffix(1);
-      if (!line.empty()) paths.emplace_back(line);
-    }
-    add_files({}, std::move(paths));
+    const std::vector<std::byte> bytes = read_stdin(kMostListBytes);
+    add_files({}, paths_listed({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
   }
 
   void add_files(const fs::path& root, std::vector<std::string> paths) {

@@ -23,7 +23,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t kMaxList = std::uint64_t{1} << 30;  // bytes of paths on standard input
 constexpr double kMostSeconds = 1e9;                        // thirty years
 constexpr std::size_t kMostWindows = std::size_t{1} << 28;  // of one file
 
@@ -116,12 +115,9 @@ void MediaSource::add_directory(const fs::path& directory) {
 void MediaSource::add_list() {
   if (std::exchange(read_list_, true)) throw UsageError("-", "standard input was named twice");
   std::string text = options_.list_start;
-  const std::vector<std::byte> rest = read_stdin(kMaxList);
+  const std::vector<std::byte> rest = read_stdin(kMostListBytes);
   text.append(reinterpret_cast<const char*>(rest.data()), rest.size());
-  for (std::string_view line : split(text, '\n')) {
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!line.empty()) add(std::string(line), id_of(line), "");
-  }
+  for (const std::string& path : paths_listed(text)) add(path, id_of(path), "");
 }
 
 void MediaSource::add_manifest(const std::string& name) {

@@ -21,8 +21,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t kMaxList = std::uint64_t{1} << 30;  // bytes of paths on standard input
-
 // The name of the folder that holds the file.
 std::string folder_of(const fs::path& file) {
   std::error_code error;
@@ -91,13 +89,8 @@ class SampleList::Builder {
 
   void add_list() {
     if (std::exchange(read_list_, true)) throw UsageError("-", "standard input was named twice");
-    const std::vector<std::byte> bytes = read_stdin(kMaxList);
-    std::vector<std::string> paths;
-    for (std::string_view line : split({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, '\n')) {
-      if (line.ends_with('\r')) line.remove_suffix(1);
-      if (!line.empty()) paths.emplace_back(line);
-    }
-    add_files({}, std::move(paths));
+    const std::vector<std::byte> bytes = read_stdin(kMostListBytes);
+    add_files({}, paths_listed({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
   }
 
   // Files of one sample gather in one part; a container is a part of its own.
