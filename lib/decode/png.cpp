@@ -34,7 +34,7 @@ class PngReader {
     guarded([this] {
       png_set_read_fn(png_, this, on_read);
       png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // check_extent decides, and says it better
-      // Without this libpng allocates what an eXIf chunk declares. No chunk is larger than its file.
+      // No chunk is larger than its file. libpng only warns of one (on_warning), then allocates what it declares.
       png_set_chunk_malloc_max(png_, std::max<png_alloc_size_t>(bytes_.size(), 1));
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, 0);
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, kSkipped, sizeof kSkipped / 5);
@@ -72,6 +72,10 @@ class PngReader {
   // Warnings about side matters pass; those about pixels and transparency do not.
   static void on_warning(png_structp png, png_const_charp message) {
     const std::string_view text(message);
+    if (text.ends_with("chunk data is too large")) {
+      static_cast<PngReader*>(png_get_error_ptr(png))->cut_ = true;
+      on_error(png, message);
+    }
     const bool surplus = text == "IDAT: Too much image data" || text == "IDAT: Extra compressed data";
     if ((text.starts_with("IDAT:") && !surplus) || text == "tRNS: CRC error") on_error(png, message);
   }
