@@ -60,7 +60,8 @@ TEST_CASE("170,512 parameters for 200 bands, single pixels, single bands and a h
   Part part = to_part(tokenization);
   initialise_spectral_embedding(part, 768, 0);
   std::size_t count = 0;
-  for (const Parameter* parameter : LinearEmbedding(part).parameters()) count += parameter->value.size();
+  LinearEmbedding embedding(part);
+  for (const Parameter* parameter : embedding.parameters()) count += parameter->value.size();
   const std::size_t head = 2 * 768 + 768 * 16 + 16;  // a norm and a linear layer
   CHECK(count + head == 170512);
 }
