@@ -1,6 +1,6 @@
 # The installed package: moved elsewhere, found by CMake and by pkg-config, used by a ten-line consumer.
 . "$(dirname "$0")/lib.sh"
-[ -z "${MT_SANITIZE:-}" ] || skip_all "a sanitizer build is not installed"
+! sanitized || skip_all "a sanitizer build is not installed"
 
 case_ "install: works into a prefix of its own, and the tree can be moved"
 run cmake --install "$MT_BUILD" --prefix "$work/first"

@@ -16,6 +16,8 @@ SHARED_DATA=${MT_SHARED_DATA:-$MT_SOURCE/../shared/data}
 work=$(mktemp -d "${TMPDIR:-/tmp}/mt-cli-XXXXXX")
 cd "$work" || exit 1
 failures=0 checks=0 current="(no case)"
+# Sanitizers multiply memory and time: cases that measure those ask first.
+sanitized() { [ -n "${MT_SANITIZE:-}" ] && [ "${MT_SANITIZE:-OFF}" != OFF ]; }
 trap 'finish_' EXIT
 
 finish_() {

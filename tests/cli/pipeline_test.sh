@@ -90,7 +90,7 @@ case_ "killed in the middle, resumed, the same bytes"
 idx=big-images-idx3-ubyte
 # 2048 pictures, or 256 under the sanitizers, which make them last as long.
 high='\010' count=2048
-[ -z "${MT_SANITIZE:-}" ] || { high='\001' count=256; }
+! sanitized || { high='\001' count=256; }
 printf '\0\0\010\003\0\0'"$high"'\0\0\0\0\034\0\0\0\034' >$idx
 yes "idx pixels, not very random" | head -c $((count * 784)) >>$idx
 run mt-tokenize image $idx --model random:tiny --size 96 -o big.tokens.h5
