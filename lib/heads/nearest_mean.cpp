@@ -63,7 +63,7 @@ void NearestMeanHead::logits_of_tile(const float* x, float* logits) const {
   if (distance_ == Distance::cosine) {
     for (std::size_t r = 0; r < kTile; ++r) normalise_row(rows.data() + r * width, width);
   }
-  gemm(kTile, classes, width, {rows.data(), width}, {directions_.as<float>().data(), width, Operand::transposed},
+  gemm(kTile, classes, width, {rows.data(), width}, {directions_.as<float>().data(), width, OperandForm::transposed},
        logits, classes);
   for (std::size_t r = 0; r < kTile; ++r) {
     for (std::size_t c = 0; c < classes; ++c) {

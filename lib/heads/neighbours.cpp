@@ -101,7 +101,7 @@ std::vector<std::vector<NeighboursHead::Candidate>> NeighboursHead::candidates(c
       load(begin, end, converted.data());
     else
       rows = neighbours_.as<float>().data() + begin * width;
-    gemm(kTile, end - begin, width, {x, width}, {rows, width, Operand::transposed}, products.data(), kBlock);
+    gemm(kTile, end - begin, width, {x, width}, {rows, width, OperandForm::transposed}, products.data(), kBlock);
     for (std::size_t r = 0; r < kTile; ++r) {
       std::vector<Candidate>& heap = found[r];  // the farthest on top
       for (std::size_t i = begin; i < end; ++i) {

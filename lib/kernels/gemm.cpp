@@ -27,7 +27,7 @@ class OneThread {
   int before_;
 };
 
-char letter(Operand form) { return form == Operand::plain ? 'N' : 'T'; }
+char letter(OperandForm form) { return form == OperandForm::plain ? 'N' : 'T'; }
 
 }  // namespace
 

@@ -7,13 +7,13 @@
 
 namespace mt {
 
-enum class Operand : std::uint8_t { plain, transposed };
+enum class OperandForm : std::uint8_t { plain, transposed };
 
 // A row-major matrix in memory: rows of leading elements each, of which the product's sizes say how many are used.
 struct GemmOperand {
   const float* data;
   std::size_t leading;
-  Operand form = Operand::plain;
+  OperandForm form = OperandForm::plain;
 };
 
 // c = a * b, or c += a * b with accumulate; c: [m, n], op(a): [m, k], op(b): [k, n] (a transposed operand is stored the

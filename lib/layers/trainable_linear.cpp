@@ -21,7 +21,8 @@ constexpr std::size_t kTileOutputs = 64, kTileInputs = 256;
 
 void require_matrix(const Tensor& tensor, std::size_t rows, std::size_t columns, const char* name) {
   if (tensor.shape() == Shape{rows, columns}) return;
-  throw std::logic_error(fmt::format("trainable linear: {} is {}, not [{}, {}]", name, to_string(tensor.shape()), rows, columns));
+  throw std::logic_error(
+      fmt::format("trainable linear: {} is {}, not [{}, {}]", name, to_string(tensor.shape()), rows, columns));
 }
 
 }  // namespace
@@ -47,8 +48,8 @@ TrainableLinear::TrainableLinear(const std::string& name, Tensor weight_value, T
 void TrainableLinear::forward_rows(const float* x, float* y, std::size_t tokens) const {
   const auto shift = bias.value.as<float>();
   for (std::size_t t = 0; t < tokens; ++t) std::copy(shift.begin(), shift.end(), y + t * outputs());
-  gemm(tokens, outputs(), inputs(), {x, inputs()}, {weight.value.as<float>().data(), inputs(), Operand::transposed}, y,
-       outputs(), true);
+  gemm(tokens, outputs(), inputs(), {x, inputs()}, {weight.value.as<float>().data(), inputs(), OperandForm::transposed},
+       y, outputs(), true);
 }
 
 void TrainableLinear::forward(const Tensor& x, Tensor& y, ThreadPool& pool) const {
@@ -83,8 +84,8 @@ void TrainableLinear::backward(const Tensor& x, const Tensor& dy, Tensor* dx, Th
     pool.parallel_for(across * down, [&](std::size_t tile, std::size_t) {
       const std::size_t row = tile / across * kTileOutputs, column = tile % across * kTileInputs;
       gemm(std::min(kTileOutputs, outputs() - row), std::min(kTileInputs, inputs() - column), tokens,
-           {slope + row, outputs(), Operand::transposed}, {from + column, inputs()}, gradient + row * inputs() + column,
-           inputs(), true);
+           {slope + row, outputs(), OperandForm::transposed}, {from + column, inputs()},
+           gradient + row * inputs() + column, inputs(), true);
     });
   }
   if (bias.learns()) {

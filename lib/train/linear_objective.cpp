@@ -20,7 +20,7 @@ void affine(const float* rows, std::size_t count, std::size_t width, const std::
             const std::vector<float>& bias, float* logits) {
   const std::size_t classes = bias.size();
   for (std::size_t r = 0; r < count; ++r) std::copy(bias.begin(), bias.end(), logits + r * classes);
-  gemm(count, classes, width, {rows, width}, {weight.data(), width, Operand::transposed}, logits, classes, true);
+  gemm(count, classes, width, {rows, width}, {weight.data(), width, OperandForm::transposed}, logits, classes, true);
 }
 
 struct LaneSum {
@@ -53,7 +53,7 @@ double LinearObjective::operator()(std::span<const double> x, std::span<double> 
       for (std::size_t c = 0; c < classes_; ++c) sum.gradient[weights + c] += row[c];
     }
     float* product = products[tile.worker].data();
-    gemm(classes_, width, tile.count, {slopes, classes_, Operand::transposed}, {tile.rows, width}, product, width);
+    gemm(classes_, width, tile.count, {slopes, classes_, OperandForm::transposed}, {tile.rows, width}, product, width);
     for (std::size_t i = 0; i < weights; ++i) sum.gradient[i] += product[i];
   });
   double loss = 0;

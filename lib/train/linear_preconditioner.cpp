@@ -100,7 +100,7 @@ void LinearPreconditioner::measure(SampleMatrix& matrix, std::size_t begin, std:
       if (column > row) return;
       const std::size_t height = std::min(kBlock, width_ - row), across = std::min(kBlock, width_ - column);
       std::vector<float> product(kBlock * kBlock);
-      gemm(height, across, positions.size(), {rows.data() + row, width_, Operand::transposed},
+      gemm(height, across, positions.size(), {rows.data() + row, width_, OperandForm::transposed},
            {rows.data() + column, width_}, product.data(), kBlock);
       for (std::size_t i = 0; i < height; ++i) {
         for (std::size_t j = 0; j < across; ++j) moments_[(row + i) * width_ + column + j] += product[i * kBlock + j];
@@ -142,16 +142,16 @@ void LinearPreconditioner::operator()(std::span<const double> v, std::span<doubl
   for (std::size_t i = 0; i < weights; ++i) x[i] = static_cast<float>(v[i] / scale);
   constexpr std::size_t kRowsAtOnce = 64;
   const std::size_t blocks = (width_ + kBlock - 1) / kBlock, tiles = (classes_ + kRowsAtOnce - 1) / kRowsAtOnce;
-  const auto multiply = [&](const std::vector<float>& from, std::vector<float>& to, Operand form) {
+  const auto multiply = [&](const std::vector<float>& from, std::vector<float>& to, OperandForm form) {
     pool_.parallel_for(tiles * blocks, [&](std::size_t item, std::size_t) {
       const std::size_t row = item / blocks * kRowsAtOnce, column = item % blocks * kBlock;
-      const float* m = inverse_.data() + (form == Operand::transposed ? column * width_ : column);
+      const float* m = inverse_.data() + (form == OperandForm::transposed ? column * width_ : column);
       gemm(std::min(kRowsAtOnce, classes_ - row), std::min(kBlock, width_ - column), width_,
            {from.data() + row * width_, width_}, {m, width_, form}, to.data() + row * width_ + column, width_);
     });
   };
-  multiply(x, between, Operand::transposed);
-  multiply(between, x, Operand::plain);
+  multiply(x, between, OperandForm::transposed);
+  multiply(between, x, OperandForm::plain);
   for (std::size_t i = 0; i < weights; ++i) out[i] = x[i] * scale;
 }
 

@@ -114,7 +114,7 @@ class Products {
     pool.parallel_for((width + kStripe - 1) / kStripe, [&](std::size_t stripe, std::size_t) {
       const std::size_t first = stripe * kStripe, rows = std::min(kStripe, width - first);
       std::vector<float> product(rows * std::max(width, targets));
-      const GemmOperand left{x.data() + first, width, Operand::transposed};
+      const GemmOperand left{x.data() + first, width, OperandForm::transposed};
       gemm(rows, width, n, left, {x.data(), width}, product.data(), width);
       for (std::size_t i = 0; i < rows * width; ++i) xx_.data()[first * width + i] += static_cast<double>(product[i]);
       gemm(rows, targets, n, left, {y.data(), targets}, product.data(), targets);

@@ -15,11 +15,13 @@ TEST_CASE("gemm: agrees with plain loops for every form of its operands") {
   const std::array<std::array<std::size_t, 3>, 4> sizes = {{{1, 1, 1}, {5, 10, 7}, {64, 10, 33}, {17, 130, 64}}};
   Random random(1);
   for (const auto& [m, n, k] : sizes) {
-    for (const Operand left : {Operand::plain, Operand::transposed}) {
-      for (const Operand right : {Operand::plain, Operand::transposed}) {
+    for (const OperandForm left : {OperandForm::plain, OperandForm::transposed}) {
+      for (const OperandForm right : {OperandForm::plain, OperandForm::transposed}) {
         for (const bool accumulate : {false, true}) {
-          const std::size_t lda = (left == Operand::plain ? k : m) + 3, ldb = (right == Operand::plain ? n : k) + 2;
-          std::vector<float> a((left == Operand::plain ? m : k) * lda), b((right == Operand::plain ? k : n) * ldb);
+          const std::size_t lda = (left == OperandForm::plain ? k : m) + 3,
+                            ldb = (right == OperandForm::plain ? n : k) + 2;
+          std::vector<float> a((left == OperandForm::plain ? m : k) * lda),
+              b((right == OperandForm::plain ? k : n) * ldb);
           std::vector<float> c(m * n, 0.5F);
           random.fill_normal(a, 0, 1);
           random.fill_normal(b, 0, 1);
@@ -30,8 +32,8 @@ TEST_CASE("gemm: agrees with plain loops for every form of its operands") {
             for (std::size_t j = 0; j < n; ++j) {
               double sum = accumulate ? 0.5 : 0;
               for (std::size_t q = 0; q < k; ++q) {
-                const double x = left == Operand::plain ? a[i * lda + q] : a[q * lda + i];
-                const double y = right == Operand::plain ? b[q * ldb + j] : b[j * ldb + q];
+                const double x = left == OperandForm::plain ? a[i * lda + q] : a[q * lda + i];
+                const double y = right == OperandForm::plain ? b[q * ldb + j] : b[j * ldb + q];
                 sum += x * y;
               }
               CHECK(c[i * n + j] == doctest::Approx(sum).epsilon(1e-5));  // 64 terms of float32 rounding
