@@ -1,6 +1,9 @@
 #include "layers/attention.h"
 
 #include <algorithm>
+#include <stdexcept>
+
+#include "kernels/training.h"
 
 namespace mt {
 
@@ -112,6 +115,35 @@ void Attention::forward(std::size_t begin, AnyRows queries, const KeysAndValues&
             kv.kernels_->attention_f32(call);
         }
       });
+}
+
+void Attention::backward(const Head<const float>& head, Rows<const float> dy, const Head<float>& gradients,
+                         Aligned<float>& scratch) const {
+  const std::size_t tokens = dy.count;
+  const auto fits = [&](auto rows, std::size_t stride) {
+    return rows.count == tokens && rows.width == head_size_ && rows.stride == stride;
+  };
+  if (!fits(dy, dy.stride) || !fits(head.query, head.key.stride) || !fits(head.key, head.key.stride) ||
+      !fits(head.value, head.key.stride) || !fits(gradients.query, gradients.key.stride) ||
+      !fits(gradients.key, gradients.key.stride) || !fits(gradients.value, gradients.key.stride)) {
+    throw std::logic_error("attention: operands of backward do not belong to one head of one sequence");
+  }
+  AttentionGradientCall call;
+  call.query = head.query.data;
+  call.key = head.key.data;
+  call.value = head.value.data;
+  call.stride = head.key.stride;
+  call.dout = dy.data;
+  call.dout_stride = dy.stride;
+  call.tokens = tokens;
+  call.head_size = head_size_;
+  call.scale = scale_;
+  call.dquery = gradients.query.data;
+  call.dkey = gradients.key.data;
+  call.dvalue = gradients.value.data;
+  call.gradient_stride = gradients.key.stride;
+  call.scratch = scratch.reserve(attention_gradient_scratch(tokens, head_size_));
+  training_kernels().attention_gradient(call);
 }
 
 }  // namespace mt

@@ -49,6 +49,17 @@ class Attention {
   void forward(std::size_t begin, AnyRows queries, const KeysAndValues& kv, AnyRows y, Aligned<float>& scratch,
                const float* key_bias = nullptr) const;
 
+  // Queries, keys and values of one head of one sequence, or what belongs to them: [tokens, head_size] each.
+  template <class T>
+  struct Head {
+    Rows<T> query, key, value;
+  };
+  // The way back for one head of one sequence, without a key bias: the probabilities are computed again, some query
+  // rows at a time. dy: [tokens, head_size]. Overwrites gradients, whose rows lie equally far apart in all three, as
+  // those of head do. scratch grows as needed.
+  void backward(const Head<const float>& head, Rows<const float> dy, const Head<float>& gradients,
+                Aligned<float>& scratch) const;
+
  private:
   std::size_t heads_, head_size_;
   float scale_;

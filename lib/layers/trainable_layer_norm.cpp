@@ -1,7 +1,6 @@
 #include "layers/trainable_layer_norm.h"
 
-#include <cmath>
-#include <span>
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -13,19 +12,11 @@
 namespace mt {
 
 namespace {
+// Rows whose gradients are summed in float32 before they are added to what is there.
+constexpr std::size_t kSummedRows = 64;
 
-struct Statistics {
-  double mean, inverse_deviation;
-};
-
-Statistics statistics_of(std::span<const float> x, float eps) {
-  double sum = 0, squares = 0;
-  for (const float value : x) sum += value;
-  const double mean = sum / static_cast<double>(x.size());
-  for (const float value : x) squares += (value - mean) * (value - mean);
-  return {mean, 1 / std::sqrt(squares / static_cast<double>(x.size()) + static_cast<double>(eps))};
-}
-
+Rows<const float> rows_of(const Tensor& tensor) { return {tensor.as<float>().data(), tensor.rows(), tensor.columns()}; }
+Rows<float> rows_of(Tensor& tensor) { return {tensor.as<float>().data(), tensor.rows(), tensor.columns()}; }
 }  // namespace
 
 TrainableLayerNorm::TrainableLayerNorm(const std::string& name, Tensor gain_value, Tensor bias_value, float eps_value)
@@ -38,37 +29,34 @@ TrainableLayerNorm::TrainableLayerNorm(const std::string& name, Tensor gain_valu
   }
 }
 
-void TrainableLayerNorm::forward(const Tensor& x, Tensor& y) const {
-  const std::size_t tokens = x.rows();
-  kernels().layer_norm(x.as<float>().data(), tokens, width(), gain.value.as<float>().data(),
-                       bias.value.as<float>().data(), eps, y.as<float>().data());
-}
+void TrainableLayerNorm::forward(const Tensor& x, Tensor& y) const { forward_rows(rows_of(x), rows_of(y)); }
 
 void TrainableLayerNorm::backward(const Tensor& x, const Tensor& dy, Tensor& dx) {
-  const auto scale = std::as_const(gain.value).as<float>();
-  const std::size_t n = width();
-  std::vector<double> normal(n), scaled(n);
-  for (std::size_t t = 0; t < x.rows(); ++t) {
-    const auto in = x.row<float>(t), out = dy.row<float>(t);
-    const Statistics s = statistics_of(in, eps);
-    double sum = 0, along = 0;  // of g = dy * gain, and of g * normalised x
-    for (std::size_t i = 0; i < n; ++i) {
-      normal[i] = (in[i] - s.mean) * s.inverse_deviation;
-      scaled[i] = static_cast<double>(out[i]) * scale[i];
-      sum += scaled[i];
-      along += scaled[i] * normal[i];
-    }
+  std::vector<RowStatistics> statistics(x.rows());
+  const Tensor kept = &dx == &dy ? dy : Tensor();  // dx may be dy, which the gradients still need
+  backward_rows(rows_of(x), rows_of(dy), nullptr, rows_of(dx), statistics.data());
+  add_gradients(rows_of(x), rows_of(&dx == &dy ? kept : dy), statistics.data());
+}
+
+void TrainableLayerNorm::forward_rows(Rows<const float> x, Rows<float> y) const {
+  kernels().layer_norm(x.data, x.count, width(), gain.value.as<float>().data(), bias.value.as<float>().data(), eps,
+                       y.data);
+}
+
+void TrainableLayerNorm::backward_rows(Rows<const float> x, Rows<const float> dy, const float* residual, Rows<float> dx,
+                                       RowStatistics* statistics) const {
+  training_kernels().layer_norm_gradient(x.data, dy.data, x.count, width(), gain.value.as<float>().data(), eps,
+                                         residual, dx.data, statistics);
+}
+
+void TrainableLayerNorm::add_gradients(Rows<const float> x, Rows<const float> dy, const RowStatistics* statistics) {
+  const TrainingKernels& k = training_kernels();
+  for (std::size_t row = 0; row < x.count; row += kSummedRows) {
+    const std::size_t rows = std::min(kSummedRows, x.count - row);
     if (gain.learns()) {
-      for (std::size_t i = 0; i < n; ++i) gain.gradient.as<float>()[i] += static_cast<float>(out[i] * normal[i]);
+      k.gain_gradient(x.row(row), dy.row(row), rows, width(), statistics + row, gain.gradient.as<float>().data());
     }
-    if (bias.learns()) {
-      for (std::size_t i = 0; i < n; ++i) bias.gradient.as<float>()[i] += out[i];
-    }
-    const auto back = dx.row<float>(t);
-    for (std::size_t i = 0; i < n; ++i) {
-      back[i] =
-          static_cast<float>(s.inverse_deviation * (scaled[i] - (sum + normal[i] * along) / static_cast<double>(n)));
-    }
+    if (bias.learns()) k.column_sums(dy.row(row), rows, width(), width(), bias.gradient.as<float>().data());
   }
 }
 

@@ -5,7 +5,9 @@
 #include <string>
 
 #include "base/tensor.h"
+#include "kernels/training.h"
 #include "layers/parameter.h"
+#include "layers/rows.h"
 
 namespace mt {
 
@@ -24,6 +26,14 @@ struct TrainableLayerNorm {
 
   // dy: [tokens, width]. Overwrites dx [tokens, width], which may be dy; adds to the gradients that learn.
   void backward(const Tensor& x, const Tensor& dy, Tensor& dx);
+
+  // The same in pieces, for rows that several threads share out. All rows are tightly packed.
+  void forward_rows(Rows<const float> x, Rows<float> y) const;
+  // dx = residual + the gradient; residual may be null or dx. statistics: [rows], for add_gradients; may be null.
+  void backward_rows(Rows<const float> x, Rows<const float> dy, const float* residual, Rows<float> dx,
+                     RowStatistics* statistics) const;
+  // Adds to the gradients that learn, from all rows, in their order.
+  void add_gradients(Rows<const float> x, Rows<const float> dy, const RowStatistics* statistics);
 };
 
 }  // namespace mt
