@@ -12,6 +12,7 @@
 #include "decode/image_source.h"
 #include "encoder/encoder.h"
 #include "encoder/model_source.h"
+#include "encoder/trainable_encoder.h"
 #include "store/checkpoint.h"
 #include "store/model.h"
 #include "store/model_file.h"

@@ -1,6 +1,7 @@
 #include "encoder/pooling.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace mt {
 
@@ -47,6 +48,75 @@ void pool(Rows<float> x, const float* sizes, Pooling pooling, std::size_t prefix
     const Rows<float> pooled(out, 1, x.width);
     norm->forward(kernels, pooled, pooled);
   }
+}
+
+namespace {
+
+// dx = the gradient through norm of x, all [rows, width].
+void norm_backward(TrainableLayerNorm& norm, Rows<const float> x, Rows<const float> dy, Rows<float> dx) {
+  std::vector<RowStatistics> statistics(x.count);
+  const std::vector<float> kept(dy.data, dy.data + (dx.data == dy.data ? x.count * x.width : 0));
+  norm.backward_rows(x, dy, nullptr, dx, statistics.data());
+  norm.add_gradients(x, kept.empty() ? dy : Rows<const float>(kept.data(), x.count, x.width), statistics.data());
+}
+
+void mean_backward(const float* dout, Rows<float> dx) {
+  const auto share = 1.0F / static_cast<float>(dx.count);
+  for (std::size_t i = 0; i < dx.count; ++i) {
+    for (std::size_t j = 0; j < dx.width; ++j) dx.row(i)[j] = dout[j] * share;
+  }
+}
+
+void maximum_backward(Rows<const float> x, const float* dout, Rows<float> dx) {
+  std::fill_n(dx.data, dx.count * dx.width, 0.0F);
+  for (std::size_t j = 0; j < x.width; ++j) {
+    std::size_t most = 0;
+    for (std::size_t i = 1; i < x.count; ++i) {
+      if (x.row(i)[j] > x.row(most)[j]) most = i;
+    }
+    dx.row(most)[j] = dout[j];
+  }
+}
+
+}  // namespace
+
+void pool_backward(Rows<const float> x, Pooling pooling, std::size_t prefix, TrainableLayerNorm* norm,
+                   Architecture::Norm when, const float* dout, Rows<float> dx) {
+  const bool gathers = pooling == Pooling::mean || pooling == Pooling::max;
+  std::size_t begin = 0, end = x.count;
+  if (pooling == Pooling::cls) end = 1;
+  if (pooling == Pooling::eot) begin = x.count - 1;
+  if (pooling == Pooling::tokens || gathers) begin = prefix;
+  std::fill_n(dx.data, begin * dx.width, 0.0F);
+  std::fill_n(dx.row(end), (x.count - end) * dx.width, 0.0F);
+  const Rows<const float> used = x.rows(begin, end);
+  const Rows<float> dused = dx.rows(begin, end);
+  if (!gathers) {
+    const Rows<const float> dy(dout, used.count, used.width);
+    if (norm != nullptr) return norm_backward(*norm, used, dy, dused);
+    std::copy_n(dout, used.count * used.width, dused.data);
+    return;
+  }
+  const auto spread = [&](Rows<const float> pooled_rows, const float* dpooled) {
+    if (pooling == Pooling::mean)
+      mean_backward(dpooled, dused);
+    else
+      maximum_backward(pooled_rows, dpooled, dused);
+  };
+  if (norm == nullptr) return spread(used, dout);
+  if (when == Architecture::Norm::after_pooling) {
+    std::vector<float> pooled(x.width), dpooled(x.width);
+    if (pooling == Pooling::mean)
+      mean_of(used, nullptr, pooled.data());
+    else
+      maximum_of(used, pooled.data());
+    norm_backward(*norm, {pooled.data(), 1, x.width}, {dout, 1, x.width}, {dpooled.data(), 1, x.width});
+    return spread(used, dpooled.data());
+  }
+  std::vector<float> normed(used.count * x.width);
+  if (pooling == Pooling::max) norm->forward_rows(used, {normed.data(), used.count, x.width});
+  spread({normed.data(), used.count, x.width}, dout);
+  norm_backward(*norm, used, dused, dused);
 }
 
 }  // namespace mt

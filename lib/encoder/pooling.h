@@ -4,6 +4,7 @@
 #include "encoder/encoder.h"
 #include "layers/layer_norm.h"
 #include "layers/rows.h"
+#include "layers/trainable_layer_norm.h"
 
 namespace mt {
 
@@ -12,5 +13,11 @@ namespace mt {
 // mean weights token i by sizes[i] where sizes is not null.
 void pool(Rows<float> x, const float* sizes, Pooling pooling, std::size_t prefix, const LayerNorm* norm,
           Architecture::Norm when, const Kernels& kernels, float* out);
+
+// The way back of pool without sizes. x: [T, width], before the norm; dout: like out. Overwrites dx [T, width]; adds to
+// the gradients of norm, which may be null, where they learn. The gradient of a maximum goes to the first token that
+// has it.
+void pool_backward(Rows<const float> x, Pooling pooling, std::size_t prefix, TrainableLayerNorm* norm,
+                   Architecture::Norm when, const float* dout, Rows<float> dx);
 
 }  // namespace mt

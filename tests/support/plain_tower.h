@@ -15,8 +15,9 @@ using Row = std::vector<double>;
 using Rows = std::vector<Row>;
 
 inline Row values(const Part& part, const std::string& name) {
-  const auto span = part.at(name).as<float>();
-  return {span.begin(), span.end()};
+  const Tensor& tensor = part.at(name);
+  const Tensor exact = tensor.dtype() == DType::f64 ? tensor : tensor.to(DType::f64);
+  return {exact.as<double>().begin(), exact.as<double>().end()};
 }
 
 // y = weight * x + bias, weight [rows, columns] row-major
@@ -128,12 +129,19 @@ inline Row pooled(const Part& encoder, Rows rows, std::size_t prefix) {
     for (std::size_t i = prefix; i < rows.size(); ++i) add(result, rows[i]);
     for (double& v : result) v /= static_cast<double>(rows.size() - prefix);
   }
+  if (encoder.config["pooling"] == "max") {
+    result = rows[prefix];
+    for (std::size_t i = prefix; i < rows.size(); ++i) {
+      for (std::size_t d = 0; d < result.size(); ++d) result[d] = std::max(result[d], rows[i][d]);
+    }
+  }
+  if (encoder.config["pooling"] == "eot") result = rows.back();
   if (norm == "after_pooling") result = normed(result, encoder, "norm", encoder.config["eps"]);
   if (!encoder.has("projection")) return result;
-  const Tensor& projection = encoder.at("projection");
-  Row out(projection.columns(), 0);
-  for (std::size_t r = 0; r < projection.rows(); ++r) {
-    for (std::size_t c = 0; c < out.size(); ++c) out[c] += result[r] * static_cast<double>(projection.row<float>(r)[c]);
+  const Row projection = values(encoder, "projection");
+  Row out(encoder.at("projection").columns(), 0);
+  for (std::size_t r = 0; r < result.size(); ++r) {
+    for (std::size_t c = 0; c < out.size(); ++c) out[c] += result[r] * projection[r * out.size() + c];
   }
   return out;
 }
