@@ -13,6 +13,7 @@ struct Parameter {
   Tensor value;        // f32
   Tensor gradient;     // like value; backward adds to it. Empty while the parameter is frozen.
   bool decays = true;  // weight decay and l2 apply (not to biases, norms, positions)
+  double rate = 1;     // its learning rate, as a multiple of the run's
 
   Parameter() = default;
   Parameter(std::string name_, Tensor value_, bool decays_)

@@ -20,8 +20,10 @@ class Loop {
       : task_(task),
         settings_(settings),
         watch_(watch),
-        parameters_(task.parameters()),
-        optimiser_(Optimiser::make(settings.optimiser, parameters_)) {}
+        parameters_(learning(task.parameters())),
+        optimiser_(Optimiser::make(settings.optimiser, parameters_)) {
+    if (settings.ema > 0) average_ = values();
+  }
 
   LoopResult run() {
     if (watch_.resumed) restore(*watch_.resumed);
@@ -33,9 +35,10 @@ class Loop {
       }
       end_epoch();
     }
-    if (best_score_) {
-      for (Parameter* parameter : parameters_) parameter->value = best_.at(parameter->name);
-    }
+    if (best_score_)
+      set(best_);
+    else if (!average_.empty())
+      set(average_);
     return {.epochs = epoch_,
             .best_epoch = best_score_ ? best_epoch_ : epoch_,
             .steps = step_,
@@ -44,6 +47,21 @@ class Loop {
   }
 
  private:
+  static std::vector<Parameter*> learning(std::vector<Parameter*> parameters) {
+    std::erase_if(parameters, [](const Parameter* parameter) { return !parameter->learns(); });
+    return parameters;
+  }
+
+  std::vector<Tensor> values() const {
+    std::vector<Tensor> result;
+    for (const Parameter* parameter : parameters_) result.push_back(parameter->value);
+    return result;
+  }
+  void set(const std::vector<Tensor>& values) {
+    for (std::size_t p = 0; p < parameters_.size(); ++p) parameters_[p]->value = values[p];
+    task_.parameters_changed();
+  }
+
   bool stopped_early() const {
     return settings_.patience > 0 && best_score_ && epoch_ - best_epoch_ >= settings_.patience;
   }
@@ -54,9 +72,8 @@ class Loop {
   }
 
   void step() {
-    const Stopwatch watch;
+    const Timer watch;
     for (Parameter* parameter : parameters_) {
-      if (!parameter->learns()) continue;
       const auto gradient = parameter->gradient.as<float>();
       std::fill(gradient.begin(), gradient.end(), 0.0F);
     }
@@ -72,6 +89,8 @@ class Loop {
     clip_gradients(parameters_, norm, settings_.clip);
     const double rate = settings_.schedule.at(progress_after_step());
     optimiser_->step(rate);
+    task_.parameters_changed();
+    follow();
     loss_sum_ += result.loss;
     weight_sum_ += result.weight;
     ++step_;
@@ -87,18 +106,40 @@ class Loop {
     watch_.progress.advance(static_cast<std::int64_t>(result.samples));
   }
 
+  // The moving average takes the step too. A young one follows faster, so that it forgets the beginning (the rule of
+  // TensorFlow's ExponentialMovingAverage).
+  void follow() {
+    const auto count = static_cast<double>(step_);
+    const auto keep = static_cast<float>(std::min(settings_.ema, (1 + count) / (10 + count)));
+    for (std::size_t p = 0; p < average_.size(); ++p) {
+      const auto value = std::as_const(parameters_[p]->value).as<float>();
+      const auto average = average_[p].as<float>();
+      for (std::size_t i = 0; i < value.size(); ++i) average[i] += (1 - keep) * (value[i] - average[i]);
+    }
+  }
+
+  // By the averaged parameters where there are some.
+  std::optional<HeadScore> validate() {
+    if (average_.empty()) return task_.validate();
+    const std::vector<Tensor> own = values();
+    set(average_);
+    const auto score = task_.validate();
+    set(own);
+    return score;
+  }
+
   void end_epoch() {
     last_loss_ = weight_sum_ > 0 ? loss_sum_ / weight_sum_ : 0;
     loss_sum_ = weight_sum_ = 0;
     batch_ = 0;
     ++epoch_;
     nlohmann::json entry = {{"event", "epoch"}, {"step", step_}, {"epoch", epoch_}, {"loss", last_loss_}};
-    if (const auto score = task_.validate()) {
+    if (const auto score = validate()) {
       entry["validation"] = to_json(*score);
       if (!best_score_ || better(*score, *best_score_, settings_.select)) {
         best_score_ = score;
         best_epoch_ = epoch_;
-        for (const Parameter* parameter : parameters_) best_.insert_or_assign(parameter->name, parameter->value);
+        best_ = average_.empty() ? values() : average_;
       }
       entry["best_epoch"] = best_epoch_;
     }
@@ -116,9 +157,12 @@ class Loop {
                       {"best_epoch", best_epoch_},
                       {"log_bytes", watch_.log.bytes()}};
     if (best_score_) state.progress["best_score"] = to_json(*best_score_);
-    for (const Parameter* parameter : parameters_)
-      state.tensors.emplace("parameter." + parameter->name, parameter->value);
-    for (const auto& [name, tensor] : best_) state.tensors.emplace("best." + name, tensor);
+    const auto put = [&](const char* kind, const std::vector<Tensor>& tensors) {
+      for (std::size_t p = 0; p < tensors.size(); ++p) state.tensors.emplace(key(kind, p), tensors[p]);
+    };
+    put("parameter", values());
+    put("best", best_);
+    put("average", average_);
     for (auto& [name, tensor] : optimiser_->state()) state.tensors.emplace("optimiser." + name, std::move(tensor));
     watch_.states.save(state);
   }
@@ -136,17 +180,29 @@ class Loop {
     std::map<std::string, Tensor> optimiser;
     for (const auto& [name, tensor] : state.tensors) {
       if (name.starts_with("optimiser.")) optimiser.emplace(name.substr(10), tensor);
-      if (name.starts_with("best.")) best_.emplace(name.substr(5), tensor);
-    }
-    for (Parameter* parameter : parameters_) {
-      const auto found = state.tensors.find("parameter." + parameter->name);
-      if (found == state.tensors.end() || found->second.shape() != parameter->value.shape()) {
-        throw Error("checkpoint", fmt::format("{} is missing or misshapen", parameter->name),
-                    "start again without --resume");
-      }
-      parameter->value = found->second;
     }
     optimiser_->restore(optimiser);
+    if (best_score_) best_ = taken(state, "best");
+    if (!average_.empty()) average_ = taken(state, "average");
+    set(taken(state, "parameter"));
+  }
+
+  // Parameters of two parts may have one name, so the number counts.
+  std::string key(const char* kind, std::size_t number) const {
+    return fmt::format("{}.{}.{}", kind, number, parameters_[number]->name);
+  }
+
+  std::vector<Tensor> taken(const TrainingState& state, const char* kind) const {
+    std::vector<Tensor> result;
+    for (std::size_t p = 0; p < parameters_.size(); ++p) {
+      const auto found = state.tensors.find(key(kind, p));
+      if (found == state.tensors.end() || found->second.shape() != parameters_[p]->value.shape()) {
+        throw Error("checkpoint", fmt::format("{} is missing or misshapen", key(kind, p)),
+                    "start again without --resume");
+      }
+      result.push_back(found->second);
+    }
+    return result;
   }
 
   LearningTask& task_;
@@ -159,7 +215,7 @@ class Loop {
   std::uint64_t step_ = 0;
   double loss_sum_ = 0, weight_sum_ = 0, last_loss_ = 0;
   std::optional<HeadScore> best_score_;
-  std::map<std::string, Tensor> best_;
+  std::vector<Tensor> best_, average_;  // of each parameter; average_ is empty where there is none
 };
 
 }  // namespace

@@ -24,6 +24,7 @@ class LearningTask {
  public:
   virtual ~LearningTask() = default;
   virtual std::vector<Parameter*> parameters() = 0;
+  virtual void parameters_changed() {}  // called after the values were changed, before anything else
   virtual std::size_t batches_per_epoch() const = 0;
   // Starts an epoch (from 0); skips its first batches without reading them.
   virtual void begin_epoch(std::size_t epoch, std::size_t skip_batches) = 0;
@@ -45,6 +46,7 @@ struct LoopSettings {
   Schedule schedule;
   OptimiserSettings optimiser;
   double clip = 0;           // largest norm of the gradient; 0: off
+  double ema = 0;            // decay of a moving average of the parameters, validated and kept instead; 0: off
   std::size_t patience = 0;  // epochs without a better validation before stopping; 0: never
   Criterion select = Criterion::accuracy;
 };

@@ -11,11 +11,16 @@ namespace mt {
 
 namespace {
 
-// A state tensor of each parameter, saved under "KIND.PARAMETER".
+// The name of a parameter's state. Parameters of two parts may have one name, so the number counts.
+std::string key(const char* kind, std::size_t number, const Parameter& parameter) {
+  return fmt::format("{}.{}.{}", kind, number, parameter.name);
+}
+
+// A state tensor of each parameter.
 std::map<std::string, Tensor> like(const std::vector<Parameter*>& parameters, const char* kind) {
   std::map<std::string, Tensor> result;
-  for (const Parameter* parameter : parameters) {
-    result.emplace(fmt::format("{}.{}", kind, parameter->name), Tensor(DType::f32, parameter->value.shape()));
+  for (std::size_t p = 0; p < parameters.size(); ++p) {
+    result.emplace(key(kind, p, *parameters[p]), Tensor(DType::f32, parameters[p]->value.shape()));
   }
   return result;
 }
@@ -42,19 +47,21 @@ class AdamW : public Optimiser {
     const auto count = static_cast<double>(++state_.at("step").as<std::int64_t>()[0]);
     const double correction1 = 1 - std::pow(settings_.beta1, count);
     const double correction2 = std::sqrt(1 - std::pow(settings_.beta2, count));
-    for (Parameter* parameter : parameters_) {
+    for (std::size_t p = 0; p < parameters_.size(); ++p) {
+      Parameter* const parameter = parameters_[p];
       if (!parameter->learns()) continue;
       const auto value = parameter->value.as<float>();
       const auto gradient = std::as_const(parameter->gradient).as<float>();
-      const auto mean = state_.at("mean." + parameter->name).as<float>();
-      const auto square = state_.at("square." + parameter->name).as<float>();
-      const double keep = parameter->decays ? 1 - rate * settings_.weight_decay : 1;
+      const auto mean = state_.at(key("mean", p, *parameter)).as<float>();
+      const auto square = state_.at(key("square", p, *parameter)).as<float>();
+      const double own_rate = rate * parameter->rate;
+      const double keep = parameter->decays ? 1 - own_rate * settings_.weight_decay : 1;
       for (std::size_t i = 0; i < value.size(); ++i) {
         const double slope = gradient[i];
         mean[i] = static_cast<float>(settings_.beta1 * mean[i] + (1 - settings_.beta1) * slope);
         square[i] = static_cast<float>(settings_.beta2 * square[i] + (1 - settings_.beta2) * slope * slope);
         const double scale = std::sqrt(static_cast<double>(square[i])) / correction2 + settings_.eps;
-        value[i] = static_cast<float>(value[i] * keep - rate / correction1 * mean[i] / scale);
+        value[i] = static_cast<float>(value[i] * keep - own_rate / correction1 * mean[i] / scale);
       }
     }
   }
@@ -74,16 +81,17 @@ class Sgd : public Optimiser {
       : settings_(settings), parameters_(std::move(parameters)), state_(like(parameters_, "velocity")) {}
 
   void step(double rate) override {
-    for (Parameter* parameter : parameters_) {
+    for (std::size_t p = 0; p < parameters_.size(); ++p) {
+      Parameter* const parameter = parameters_[p];
       if (!parameter->learns()) continue;
       const auto value = parameter->value.as<float>();
       const auto gradient = std::as_const(parameter->gradient).as<float>();
-      const auto velocity = state_.at("velocity." + parameter->name).as<float>();
+      const auto velocity = state_.at(key("velocity", p, *parameter)).as<float>();
       const double decay = parameter->decays ? settings_.weight_decay : 0;
       for (std::size_t i = 0; i < value.size(); ++i) {
         // Velocity starts at zero, so the first step needs no case of its own.
         velocity[i] = static_cast<float>(settings_.momentum * velocity[i] + gradient[i] + decay * value[i]);
-        value[i] = static_cast<float>(value[i] - rate * velocity[i]);
+        value[i] = static_cast<float>(value[i] - rate * parameter->rate * velocity[i]);
       }
     }
   }

@@ -26,7 +26,7 @@ class Optimiser {
   static std::unique_ptr<Optimiser> make(const OptimiserSettings& settings, std::vector<Parameter*> parameters);
   virtual ~Optimiser() = default;
 
-  // One step of the given learning rate along the gradients, which stay as they are.
+  // One step of the given learning rate (times each parameter's own) along the gradients, which stay as they are.
   virtual void step(double rate) = 0;
 
   // Everything that the next step depends on besides parameters and gradients.

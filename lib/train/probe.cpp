@@ -144,7 +144,7 @@ class Probe {
 
     auto status = Lbfgs::Status::moved;
     while (status == Lbfgs::Status::moved && solver.iterations() < settings_.max_iterations) {
-      const Stopwatch watch;
+      const Timer watch;
       const std::size_t before = solver.evaluations();
       status = solver.step();
       const double rate =

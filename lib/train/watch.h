@@ -17,7 +17,7 @@ struct Watch {
 };
 
 // Seconds since construction.
-class Stopwatch {
+class Timer {
  public:
   double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
 

@@ -96,6 +96,26 @@ TEST_CASE("optimisers: ten steps of AdamW and of SGD with momentum equal PyTorch
   }
 }
 
+TEST_CASE("optimisers: a parameter's own rate is a multiple of the run's, and names may repeat") {
+  for (const char* kind : {"adamw", "sgd"}) {
+    CAPTURE(kind);
+    GoldenRun plain, scaled;
+    for (Parameter* parameter : scaled.network.parameters()) {
+      parameter->rate = 0.25;
+      parameter->name = "same";
+    }
+    const OptimiserSettings settings{.kind = kind, .weight_decay = 0.01};
+    const auto first = Optimiser::make(settings, plain.network.parameters());
+    const auto second = Optimiser::make(settings, scaled.network.parameters());
+    for (int i = 0; i < 3; ++i) {
+      CHECK(plain.pass() == scaled.pass());
+      first->step(0.01);
+      second->step(0.04);
+    }
+    CHECK(second->state().size() == first->state().size());
+  }
+}
+
 TEST_CASE("optimisers: a state taken in the middle goes on to the same bytes") {
   for (const char* kind : {"adamw", "sgd"}) {
     CAPTURE(kind);
