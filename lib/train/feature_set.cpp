@@ -1,7 +1,6 @@
 #include "train/feature_set.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -47,48 +46,10 @@ void FeatureSet::require_same_kind(const File& file, const Schema& schema, std::
 
 void FeatureSet::take_labels(File& file, const Schema& schema, std::span<const std::int32_t> labels,
                              bool known_classes_only) {
-  std::map<std::string, std::int32_t> known;
-  for (std::size_t c = 0; c < class_names_.size(); ++c) known.emplace(class_names_[c], static_cast<std::int32_t>(c));
-  if (!known_classes_only) {
-    // Classes keep the order of the file that names them, not the order in which samples happen to come.
-    for (const std::string& name : schema.label_names) {
-      if (known.emplace(name, static_cast<std::int32_t>(class_names_.size())).second) class_names_.push_back(name);
-    }
-  }
-  std::vector<std::int32_t> joined;  // the file's number -> ours, -1: not met yet
-  for (std::size_t row = 0; row < labels.size(); ++row) {
-    const std::int32_t label = labels[row];
-    if (label < 0) {
-      ++unlabelled_;
-      continue;
-    }
-    const auto number = static_cast<std::size_t>(label);
-    if (!schema.label_names.empty() && number >= schema.label_names.size()) {
-      throw Error(file.name,
-                  fmt::format("row {} has label {}, /label_names has {}", row, label, schema.label_names.size()),
-                  "check it with mt-inspect");
-    }
-    constexpr std::size_t kMostClasses = std::size_t{1} << 24;
-    if (number >= kMostClasses)
-      throw Error(file.name, fmt::format("row {} has label {}, which is not a class", row, label));
-    if (number >= joined.size()) joined.resize(number + 1, -1);
-    if (joined[number] < 0) {
-      const std::string name = schema.label_names.empty() ? std::to_string(number) : schema.label_names[number];
-      const auto found = known.find(name);
-      if (found == known.end() && known_classes_only) {
-        const std::string near = nearest(name, class_names_);
-        throw Error(file.name,
-                    fmt::format("has class \"{}\", the training samples do not{}", printable(name),
-                                near.empty() ? "" : fmt::format(" (the nearest is \"{}\")", printable(near))),
-                    "train on it, or leave it out with mt-cat");
-      }
-      joined[number] = found != known.end() ? found->second : static_cast<std::int32_t>(class_names_.size());
-      if (found == known.end()) class_names_.push_back(name);
-      known.emplace(name, joined[number]);
-    }
-    file.rows.push_back(checked_cast<std::uint32_t>(row, file.name));
-    labels_.push_back(joined[number]);
-  }
+  LabelledRows labelled = classes_.join(file.name, schema, labels, known_classes_only);
+  file.rows = std::move(labelled.rows);
+  labels_.insert(labels_.end(), labelled.labels.begin(), labelled.labels.end());
+  unlabelled_ += labels.size() - file.rows.size();
 }
 
 void FeatureSet::hold_stream(File& file, std::vector<std::int32_t>& labels) {
@@ -157,23 +118,10 @@ void FeatureSet::add(const std::string& name, bool known_classes_only) {
   files_.push_back(std::move(file));
 }
 
-std::vector<std::string> FeatureSet::drop_empty_classes() {
-  const std::vector<std::size_t> counts = class_counts(0, samples());
-  std::vector<std::string> kept, dropped;
-  std::vector<std::int32_t> renumbered;
-  for (std::size_t c = 0; c < counts.size(); ++c) {
-    renumbered.push_back(static_cast<std::int32_t>(kept.size()));
-    (counts[c] > 0 ? kept : dropped).push_back(class_names_[c]);
-  }
-  for (std::int32_t& label : labels_) label = renumbered[static_cast<std::size_t>(label)];
-  class_names_ = std::move(kept);
-  return dropped;
-}
+std::vector<std::string> FeatureSet::drop_empty_classes() { return classes_.drop_empty(labels_); }
 
 std::vector<std::size_t> FeatureSet::class_counts(std::size_t begin, std::size_t end) const {
-  std::vector<std::size_t> counts(class_names_.size());
-  for (std::size_t i = begin; i < end; ++i) ++counts[static_cast<std::size_t>(labels_[i])];
-  return counts;
+  return classes_.counts(std::span(labels_).subspan(begin, end - begin));
 }
 
 FeatureSet::File& FeatureSet::file_of(std::size_t sample) {
@@ -246,7 +194,7 @@ void FeatureSet::for_each_id(const std::function<void(std::size_t, std::string_v
 Digest FeatureSet::digest() const {
   Sha256 hash;
   for (const File& file : files_) hash.update(hex(file.inputs));
-  for (const std::string& name : class_names_) hash.update(fmt::format("{}:{}", name.size(), name));
+  for (const std::string& name : class_names()) hash.update(fmt::format("{}:{}", name.size(), name));
   hash.update(std::as_bytes(std::span(labels_)));
   return hash.finish();
 }

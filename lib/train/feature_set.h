@@ -14,6 +14,7 @@
 #include "base/tensor.h"
 #include "heads/head.h"
 #include "store/sample_reader.h"
+#include "train/joined_classes.h"
 
 namespace mt {
 
@@ -34,7 +35,7 @@ class FeatureSet {
   std::size_t unlabelled() const { return unlabelled_; }  // left out
   std::size_t width() const { return width_; }            // of one sample as the head takes it
   const HeadInput& input() const { return input_; }
-  const std::vector<std::string>& class_names() const { return class_names_; }
+  const std::vector<std::string>& class_names() const { return classes_.names(); }
   std::int32_t label(std::size_t sample) const { return labels_[sample]; }
   std::vector<std::size_t> class_counts(std::size_t begin, std::size_t end) const;  // [C], of samples [begin, end)
 
@@ -67,7 +68,7 @@ class FeatureSet {
   std::uint64_t memory_limit_;
   std::vector<File> files_;
   std::vector<std::int32_t> labels_;
-  std::vector<std::string> class_names_;
+  JoinedClasses classes_;
   HeadInput input_;
   std::size_t row_width_ = 0, width_ = 0, unlabelled_ = 0;
 };

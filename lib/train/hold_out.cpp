@@ -76,12 +76,12 @@ HoldOut hold_out(const std::vector<std::int32_t>& labels, std::size_t classes, c
   return result;
 }
 
-std::vector<std::uint32_t> read_groups(FeatureSet& set, const std::string& rule) {
+std::vector<std::uint32_t> read_groups(std::size_t samples, const IdWalk& for_each_id, const std::string& rule) {
   std::optional<std::map<std::string, std::string, std::less<>>> table;
   if (rule != "source" && rule != "folder") table = read_group_file(rule);
   std::map<std::string, std::uint32_t, std::less<>> numbers;
-  std::vector<std::uint32_t> groups(set.samples());
-  set.for_each_id([&](std::size_t sample, std::string_view id) {
+  std::vector<std::uint32_t> groups(samples);
+  for_each_id([&](std::size_t sample, std::string_view id) {
     std::string_view group;
     if (table) {
       const auto found = table->find(id);

@@ -3,10 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
-
-#include "train/feature_set.h"
 
 namespace mt {
 
@@ -20,8 +20,17 @@ struct HoldOut {
 HoldOut hold_out(const std::vector<std::int32_t>& labels, std::size_t classes, const std::vector<std::uint32_t>& groups,
                  double fraction, std::uint64_t seed);
 
-// The group of each sample, [N], by a rule: "source" (the id up to its last "#": windows of one recording), "folder"
-// (the id up to its last "/"), or a CSV file with the columns id and group. Throws Error naming the id without a group.
-std::vector<std::uint32_t> read_groups(FeatureSet& set, const std::string& rule);
+// Calls its visitor with the number and id of each sample, in order.
+using IdWalk = std::function<void(const std::function<void(std::size_t, std::string_view)>&)>;
+
+// The group of each sample, [samples], by a rule: "source" (the id up to its last "#": windows of one recording),
+// "folder" (the id up to its last "/"), or a CSV file with the columns id and group. Throws Error naming the id without
+// a group.
+std::vector<std::uint32_t> read_groups(std::size_t samples, const IdWalk& for_each_id, const std::string& rule);
+template <class Set>
+std::vector<std::uint32_t> read_groups(Set& set, const std::string& rule) {
+  return read_groups(
+      set.samples(), [&](const auto& visit) { set.for_each_id(visit); }, rule);
+}
 
 }  // namespace mt

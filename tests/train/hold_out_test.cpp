@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "feature_file.h"
 #include "support/temporary_directory.h"
+#include "train/feature_set.h"
 
 namespace mt {
 namespace {
