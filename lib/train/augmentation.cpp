@@ -1,0 +1,231 @@
+#include "train/augmentation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numbers>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace mt {
+
+namespace {
+
+constexpr std::string_view kOption = "--augment";
+
+// Gamma(shape, 1) for a shape of any size (Marsaglia and Tsang, 2000).
+double gamma(double shape, Random& random) {
+  if (shape < 1) return gamma(shape + 1, random) * std::pow(1 - random.uniform(), 1 / shape);
+  const double d = shape - 1.0 / 3, c = 1 / std::sqrt(9 * d);
+  for (;;) {
+    const double x = random.normal(), v = std::pow(1 + c * x, 3);
+    if (v <= 0) continue;
+    if (std::log(1 - random.uniform()) < 0.5 * x * x + d - d * v + d * std::log(v)) return d * v;
+  }
+}
+
+bool is_picture(const Schema& schema) {
+  return schema.modality == "image" || schema.modality == "infrared" || schema.modality == "xray";
+}
+
+}  // namespace
+
+bool AugmentationSettings::any() const {
+  return flip || shift > 0 || rotate || noise > 0 || gain > 0 || mask > 0 || drop > 0 || mixup > 0;
+}
+
+nlohmann::json AugmentationSettings::to_json() const {
+  nlohmann::json json = nlohmann::json::object();
+  if (flip) json["flip"] = true;
+  if (shift > 0) json["shift"] = shift;
+  if (rotate) json["rotate"] = true;
+  if (noise > 0) json["noise"] = noise;
+  if (gain > 0) json["gain"] = gain;
+  if (mask > 0) json["mask"] = mask;
+  if (drop > 0) json["drop"] = drop;
+  if (mixup > 0) json["mixup"] = mixup;
+  return json;
+}
+
+AugmentationSettings augmentation_named(std::string_view text) {
+  AugmentationSettings settings;
+  const std::map<std::string_view, bool*> flags = {{"flip", &settings.flip}, {"rotate", &settings.rotate}};
+  const std::map<std::string_view, std::pair<double*, double>> numbers = {{"noise", {&settings.noise, 100}},
+                                                                          {"gain", {&settings.gain, 10}},
+                                                                          {"mask", {&settings.mask, 0.9}},
+                                                                          {"drop", {&settings.drop, 0.99}},
+                                                                          {"mixup", {&settings.mixup, 100}}};
+  double shift = 0;
+  for (const std::string_view part : split(text, ',')) {
+    const std::string_view word = trimmed(part);
+    const std::size_t colon = word.find(':');
+    const std::string_view name = word.substr(0, colon);
+    if (const auto flag = flags.find(name); flag != flags.end() && colon == std::string_view::npos) {
+      *flag->second = true;
+      continue;
+    }
+    const auto number = numbers.find(name);
+    const bool is_shift = name == "shift";
+    if (number == numbers.end() && !is_shift)
+      throw UsageError(kOption, fmt::format("\"{}\" is not known", printable(std::string(word))),
+                       "use flip, shift:PIXELS, rotate, noise:X, gain:X, mask:SHARE, drop:SHARE or mixup:ALPHA");
+    const auto value = colon == std::string_view::npos ? std::nullopt : parse_double(word.substr(colon + 1));
+    const double most = is_shift ? 1024 : number->second.second;
+    if (!value || !(*value >= 0 && *value <= most) || (is_shift && *value != std::floor(*value)))
+      throw UsageError(kOption, fmt::format("\"{}\" has no number from 0 to {:g}", printable(std::string(word)), most),
+                       fmt::format("e.g. {}:{}", name, is_shift ? "2" : "0.1"));
+    (is_shift ? shift : *number->second.first) = *value;
+  }
+  settings.shift = static_cast<std::size_t>(shift);
+  return settings;
+}
+
+Augmentation::Augmentation(const AugmentationSettings& settings, const Schema& patches, std::uint64_t seed)
+    : settings_(settings), seed_(seed), cloud_(patches.modality == "point-cloud") {
+  const auto refuse = [&](const char* what, const char* whom) {
+    throw UsageError(kOption,
+                     fmt::format("{} is for {}, these are patches of {}", what, whom, printable(patches.modality)),
+                     "leave it out");
+  };
+  if (settings.flip || settings.shift > 0) {
+    if (!is_picture(patches) || !patches.has_grid) refuse("flip and shift", "pictures");
+    side_ = patches.config.value("patch", std::size_t{0});
+    channels_ = side_ == 0 ? 0 : patches.width / (side_ * side_);
+    if (channels_ == 0 || channels_ * side_ * side_ != patches.width) refuse("flip and shift", "pictures");
+  }
+  if (settings.rotate && (!cloud_ || patches.config.value("features", "") != "dp"))
+    refuse("rotate", "point clouds of coordinates alone");
+  if (settings.mask > 0 && !patches.has_grid) refuse("mask", "patches in a grid");
+  if ((settings.noise > 0 || settings.gain > 0 || settings.mixup > 0) && patches.width == 0)
+    refuse("noise, gain and mixup", "numbers");
+}
+
+Random Augmentation::random_of(const char* purpose, std::uint64_t epoch, std::size_t sample) const {
+  return Random(seed_, stream_of(purpose, epoch, sample));
+}
+
+void Augmentation::apply(Batch& batch, std::span<const std::size_t> samples, std::uint64_t epoch) const {
+  if (!settings_.any()) return;
+  for (std::size_t s = 0; s < samples.size(); ++s) {
+    Random random = random_of("augment", epoch, samples[s]);
+    if (settings_.flip || settings_.shift > 0) move_picture(batch, s, random);
+    if (settings_.rotate) turn_cloud(batch, s, random);
+    if (settings_.mask > 0) mask_grid(batch, s, random);
+    if (settings_.noise <= 0 && settings_.gain <= 0) continue;
+    const auto factor = static_cast<float>(std::exp(settings_.gain * random.normal()));
+    for (std::size_t row = batch.row_begin(s); row < batch.row_end(s); ++row) {
+      for (float& value : batch.rows.row<float>(row))
+        value = value * factor + static_cast<float>(settings_.noise * random.normal());
+      if (!cloud_) continue;
+      for (float& value : batch.centers.row<float>(row)) value *= factor;
+    }
+  }
+}
+
+// The picture is put together from its patches, moved and cut again.
+void Augmentation::move_picture(Batch& batch, std::size_t s, Random& random) const {
+  const bool flipped = settings_.flip && random.uniform() < 0.5;
+  const auto draw = [&] {
+    return static_cast<std::ptrdiff_t>(random.below(2 * settings_.shift + 1)) -
+           static_cast<std::ptrdiff_t>(settings_.shift);
+  };
+  const std::ptrdiff_t down = draw(), right = draw();
+  const auto sides = std::as_const(batch.grid).row<std::int32_t>(s);
+  const auto rows = static_cast<std::size_t>(sides[1]), columns = static_cast<std::size_t>(sides[2]);
+  const std::size_t first = batch.row_begin(s), height = rows * side_, width = columns * side_;
+  if (rows * columns != batch.row_end(s) - first) return;  // no single picture
+  const Tensor before = batch.rows.rows_copy(first, first + rows * columns);
+  const auto place = [&](std::size_t channel, std::size_t y, std::size_t x) {
+    return std::pair{y / side_ * columns + x / side_, (channel * side_ + y % side_) * side_ + x % side_};
+  };
+  const auto clamped = [](std::ptrdiff_t value, std::size_t end) {
+    return static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(value, 0, static_cast<std::ptrdiff_t>(end) - 1));
+  };
+  for (std::size_t y = 0; y < height; ++y) {
+    const std::size_t from_y = clamped(static_cast<std::ptrdiff_t>(y) - down, height);
+    for (std::size_t x = 0; x < width; ++x) {
+      std::size_t from_x = clamped(static_cast<std::ptrdiff_t>(x) - right, width);
+      if (flipped) from_x = width - 1 - from_x;
+      for (std::size_t channel = 0; channel < channels_; ++channel) {
+        const auto [patch, number] = place(channel, y, x);
+        const auto [from_patch, from_number] = place(channel, from_y, from_x);
+        batch.rows.row<float>(first + patch)[number] = before.row<float>(from_patch)[from_number];
+      }
+    }
+  }
+}
+
+// Around z; patches hold the coordinates of neighbours relative to their centre.
+void Augmentation::turn_cloud(Batch& batch, std::size_t s, Random& random) const {
+  const double angle = random.uniform(0, 2 * std::numbers::pi), sine = std::sin(angle), cosine = std::cos(angle);
+  const auto turn = [&](std::span<float> points) {
+    for (std::size_t i = 0; i + 3 <= points.size(); i += 3) {
+      const double x = points[i], y = points[i + 1];
+      points[i] = static_cast<float>(cosine * x - sine * y);
+      points[i + 1] = static_cast<float>(sine * x + cosine * y);
+    }
+  };
+  for (std::size_t row = batch.row_begin(s); row < batch.row_end(s); ++row) {
+    turn(batch.rows.row<float>(row));
+    turn(batch.centers.row<float>(row));
+  }
+}
+
+// Bands of the grid become zeros, the mean of normalised patches (after SpecAugment, Park et al., 2019).
+void Augmentation::mask_grid(Batch& batch, std::size_t s, Random& random) const {
+  const auto sides = std::as_const(batch.grid).row<std::int32_t>(s);
+  const auto rows = static_cast<std::size_t>(sides[1]), columns = static_cast<std::size_t>(sides[2]);
+  const auto band = [&](std::size_t size) {
+    const std::size_t most = static_cast<std::size_t>(settings_.mask * static_cast<double>(size) + 0.5);
+    const std::size_t length = random.below(most + 1), begin = random.below(size - length + 1);
+    return std::pair{begin, begin + length};
+  };
+  const auto [top, bottom] = band(rows);
+  const auto [left, right] = band(columns);
+  const std::size_t first = batch.row_begin(s);
+  for (std::size_t t = first; t < batch.row_end(s); ++t) {
+    const std::size_t row = (t - first) / columns % rows, column = (t - first) % columns;
+    if ((row >= top && row < bottom) || (column >= left && column < right))
+      std::ranges::fill(batch.rows.row<float>(t), 0.0F);
+  }
+}
+
+std::vector<std::size_t> Augmentation::kept(std::size_t count, std::size_t sample, std::uint64_t epoch) const {
+  Random random = random_of("drop", epoch, sample);
+  std::vector<std::size_t> tokens;
+  for (std::size_t t = 0; t < count; ++t) {
+    if (random.uniform() >= settings_.drop) tokens.push_back(t);
+  }
+  if (tokens.empty() && count > 0) tokens.push_back(random.below(count));
+  return tokens;
+}
+
+std::vector<Augmentation::Partner> Augmentation::mix(Batch& batch, std::span<const std::size_t> samples,
+                                                     std::uint64_t epoch) const {
+  std::vector<Partner> partners(samples.size());
+  for (std::size_t s = 0; s < samples.size(); ++s) partners[s].other = s;
+  if (settings_.mixup <= 0 || samples.empty()) return partners;
+  Random order = random_of("mixup order", epoch, samples.front());
+  const std::vector<std::size_t> others = permutation(samples.size(), order);
+  const Tensor before = batch.rows;
+  for (std::size_t s = 0; s < samples.size(); ++s) {
+    const std::size_t other = others[s], length = batch.row_end(s) - batch.row_begin(s);
+    if (other == s || batch.row_end(other) - batch.row_begin(other) != length) continue;
+    Random random = random_of("mixup", epoch, samples[s]);
+    const double a = gamma(settings_.mixup, random), b = gamma(settings_.mixup, random);
+    const auto share = static_cast<float>(a + b > 0 ? std::max(a, b) / (a + b) : 1);
+    partners[s] = {other, share};
+    for (std::size_t t = 0; t < length; ++t) {
+      const auto own = before.row<float>(batch.row_begin(s) + t), its = before.row<float>(batch.row_begin(other) + t);
+      const auto mixed = batch.rows.row<float>(batch.row_begin(s) + t);
+      for (std::size_t i = 0; i < mixed.size(); ++i) mixed[i] = share * own[i] + (1 - share) * its[i];
+    }
+  }
+  return partners;
+}
+
+}  // namespace mt
