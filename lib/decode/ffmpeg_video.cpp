@@ -18,6 +18,7 @@ extern "C" {
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <mutex>
 #include <optional>
@@ -31,6 +32,7 @@ namespace mt::formats {
 namespace {
 
 constexpr int kBuffer = 1 << 16;
+constexpr std::size_t kBlock = 64;  // bytes that a row of pixels is padded to, and by at least
 // Containers that hold one video in one file.
 constexpr const char* kContainers =
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,h264,hevc,ivf,m4v,nut,mxf,rm,dv,wtv";
@@ -338,9 +340,16 @@ class FfmpegVideo final : public Video {
 
     Image image =
         blank_image(DType::u8, static_cast<std::size_t>(frame.height), static_cast<std::size_t>(frame.width), 3);
-    std::uint8_t* const planes[] = {image.pixels.as<std::uint8_t>().data(), nullptr, nullptr, nullptr};
-    const int strides[] = {3 * frame.width, 0, 0, 0};
+    // swscale works in whole blocks: where rows follow each other closely it leaves the last pixels of each out, or
+    // writes over the end of the picture.
+    const std::size_t row_bytes = image.width() * 3, stride = (row_bytes / kBlock + 2) * kBlock;
+    if (padded_.shape() != Shape{image.height() + 1, stride}) padded_ = Tensor(DType::u8, {image.height() + 1, stride});
+    std::uint8_t* const planes[] = {padded_.as<std::uint8_t>().data(), nullptr, nullptr, nullptr};
+    const int strides[] = {static_cast<int>(stride), 0, 0, 0};
     sws_scale(scaler_.get(), frame.data, frame.linesize, 0, frame.height, planes, strides);
+    for (std::size_t row = 0; row < image.height(); ++row) {
+      std::memcpy(image.pixels.mutable_data() + row * row_bytes, padded_.data() + row * stride, row_bytes);
+    }
     image.orientation = orientation();
     return image;
   }
@@ -381,6 +390,7 @@ class FfmpegVideo final : public Video {
   int index_ = -1;
   std::shared_ptr<const FfmpegTimes> times_;
   std::unique_ptr<SwsContext, FreeScaler> scaler_;
+  Tensor padded_;       // the rows of a converted frame
   Frame shown_, next_;  // the frame shown at `at_`, and the one behind it where it is decoded already
   std::int64_t at_ = 0, next_time_ = 0;
   bool draining_ = false, drained_ = false, leaps_fail_ = false;

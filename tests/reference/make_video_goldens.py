@@ -79,4 +79,11 @@ ffmpeg("-i", str(FOLDER / "b_frames.mp4"), "-c", "copy", "-metadata:s:v:0", "rot
 turned = ffmpeg("-i", str(FOLDER / "rotated.mp4"), "-vsync", "0", "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
 turned = np.frombuffer(turned, np.uint8).reshape(-1, SIZE[0], SIZE[1], 3)
 golden["clips"]["rotated.mp4"] = {"times": times_of(str(FOLDER / "rotated.mp4")), "pixels": pixels(turned, rng)}
+# A width that is no multiple of the blocks in which pixels are converted; the last column of the last row counts.
+path = str(FOLDER / "odd.mp4")
+ffmpeg("-f", "lavfi", "-i", "testsrc2=size=34x30:rate=10:duration=0.3", "-c:v", "libx264", "-crf", "35", "-pix_fmt", "yuv420p",
+       "-fflags", "+bitexact", "-flags:v", "+bitexact", path)
+frames = frames_of(path)
+edges = [[f, y, x, *map(int, frames[f, y, x])] for f in range(len(frames)) for y in (0, 17, 29) for x in (26, 28, 31, 33)]
+golden["clips"]["odd.mp4"] = {"times": times_of(path), "pixels": edges}
 (FOLDER / "clips.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
