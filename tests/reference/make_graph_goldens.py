@@ -49,7 +49,7 @@ def modes_golden():
             v = vectors[:, j]
             first = np.argmax(np.abs(v) >= np.abs(v).max() - 1e-6)
             signed[str(j)] = numbers(np.round(v * np.sign(v[first]), 9))
-        found.append({"name": name, "nodes": nodes, "edges": edges, "values": numbers(values[:k]), "whole": whole,
+        found.append({"name": name, "nodes": nodes, "edges": edges, "values": [float(f"{x:.14g}") for x in values[:k]], "whole": whole,
                       "diagonal": numbers(np.round(np.diag(projection), 9)), "vectors": signed})
     return found
 

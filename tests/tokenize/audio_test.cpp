@@ -94,7 +94,8 @@ TEST_CASE("filterbank: agrees with torchaudio and kaldi-native-fbank within 60 d
     REQUIRE(filterbank.frames(signal.size()) == family["frames"].get<std::size_t>());
     std::vector<float> values(family["frames"].get<std::size_t>() * filterbank.bins());
     filterbank.compute(signal, values);
-    CHECK(worst_difference(values, filterbank.bins(), family["torchaudio"]) < 1e-3);  // its mel weights are float32
+    // The file has five decimals of a computation in double precision; ours ends in float32.
+    CHECK(worst_difference(values, filterbank.bins(), family["torchaudio"]) < 1e-5);
     // It computes in float32, whose rounding shows 60 dB below the maximum.
     if (family.contains("native")) CHECK(worst_difference(values, filterbank.bins(), family["native"]) < 1e-3);
   }
