@@ -124,6 +124,25 @@ void require_unique_ids(const GraphSet& set, const std::string& input) {
   }
 }
 
+// Of the graphs that --max-tokens admits.
+std::size_t mean_rows(const GraphSet& set, const GraphTokenization& settings) {
+  std::size_t rows = 0, graphs = 0;
+  for (std::size_t g = 0; g < set.size(); ++g) {
+    const std::size_t tokens = set.nodes_of(g) + set.edges_of(g);
+    if (tokens > settings.max_tokens) continue;
+    rows += tokens;
+    ++graphs;
+  }
+  return rows / std::max<std::size_t>(1, graphs) + 1;
+}
+
+// Nodes of a graph with a fault would be missing without a word.
+void require_whole(const GraphSet& set, GraphLevel level) {
+  if (level == GraphLevel::graph) return;
+  const auto fault = std::ranges::find_if(set.faults, [](const std::string& text) { return !text.empty(); });
+  if (fault != set.faults.end()) throw Error("--level node", *fault, "mend the file");
+}
+
 cli::Outcome run(const GraphOptions& options) {
   check(options.sequence);
   if (options.input.empty())
@@ -140,6 +159,7 @@ cli::Outcome run(const GraphOptions& options) {
                   !set.edge_columns.empty();
   recipe.make = [&] {
     GraphTokenization settings = asked;
+    require_whole(set, settings.level);
     // A TU folder's kinds of nodes are what there is to predict of a node.
     const bool kinds_are_input =
         settings.level == GraphLevel::graph || set.node_classes.names() != set.node_labels.names();
@@ -155,13 +175,12 @@ cli::Outcome run(const GraphOptions& options) {
   const GraphTokenization fitted = GraphTokenization::from(tokenizer.part);
   require_same(fitted, options);
   const GraphTokenization settings = with_options(fitted, options);
+  require_whole(set, settings.level);
   const GraphSamples samples(set, settings, chosen_samples(set, settings.level, options.only));
 
   Schema schema = samples.schema();
   schema.config = samples.config();
-  const std::size_t rows = settings.level == GraphLevel::node
-                               ? 3 * settings.max_nodes
-                               : (set.nodes() + set.edges.size()) / std::max<std::size_t>(1, set.size()) + 1;
+  const std::size_t rows = settings.level == GraphLevel::node ? 3 * settings.max_nodes : mean_rows(set, settings);
   std::vector<std::string> files;
   for (const std::string& file : {options.input, options.nodes, options.graphs, options.only}) {
     if (!file.empty()) files.push_back(file);

@@ -1,6 +1,6 @@
-#include <algorithm>
-#include <limits>
+#include <array>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -38,6 +38,78 @@ std::uint32_t node_of(const nlohmann::json& value, std::uint64_t nodes, const st
               fmt::format("an edge names the node {}, there are {} (counted from 0)", printable(value.dump()), nodes));
 }
 
+// One line's graph, before it is known whether all of it makes sense.
+struct GraphLine {
+  using Names = std::optional<std::vector<std::string>>;
+  struct Rows {
+    std::size_t columns = 0;
+    std::vector<float> values;
+  };
+
+  explicit GraphLine(std::string name = {}) : id(std::move(name)) {}
+
+  std::string id, label;
+  std::uint64_t nodes = 0;
+  std::vector<std::array<std::uint32_t, 2>> edges;
+  Names node_labels, node_classes, edge_labels;
+  Rows node_attributes, edge_attributes;
+  std::vector<float> targets;
+};
+
+const nlohmann::json& list(const nlohmann::json& graph, const char* key, std::optional<std::uint64_t> length,
+                           const std::string& where) {
+  static const nlohmann::json kNone = nlohmann::json::array();
+  const auto found = graph.find(key);
+  if (found == graph.end()) return kNone;
+  if (!found->is_array()) throw Error(where, fmt::format("{} is not a list", key));
+  if (length && found->size() != *length) {
+    throw Error(where, fmt::format("{} has {} entries, expected {}", key, found->size(), *length));
+  }
+  return *found;
+}
+
+std::uint64_t count_nodes(const nlohmann::json& graph, const std::string& where) {
+  if (graph.contains("nodes")) {
+    if (graph["nodes"].is_number_unsigned()) return graph["nodes"].get<std::uint64_t>();
+    throw Error(where, "nodes is not how many there are");
+  }
+  for (const char* key : {"node_labels", "node_attributes", "node_classes"}) {
+    if (graph.contains(key)) return graph[key].size();
+  }
+  throw Error(where, "does not say how many nodes there are", "give it the key \"nodes\"");
+}
+
+GraphLine::Names kinds_in(const nlohmann::json& graph, const char* key, std::uint64_t length,
+                          const std::string& where) {
+  if (!graph.contains(key)) return std::nullopt;
+  std::vector<std::string> names;
+  for (const auto& entry : list(graph, key, length, where)) names.push_back(name_of(entry, where, key));
+  return names;
+}
+
+// columns: how many the first graph has; nullopt: this is the first.
+GraphLine::Rows rows_in(const nlohmann::json& graph, const char* key, std::uint64_t length, const std::string& where,
+                        std::optional<std::size_t> columns) {
+  GraphLine::Rows result;
+  const nlohmann::json& rows = list(graph, key, graph.contains(key) ? std::optional(length) : std::nullopt, where);
+  if (columns) {
+    result.columns = *columns;
+  } else if (!rows.empty() && rows[0].is_array()) {
+    result.columns = rows[0].size();
+    if (result.columns > kMostColumns)
+      throw Error(where, fmt::format("{} has more than {} columns", key, kMostColumns));
+  }
+  if (result.columns > 0 && length > 0 && rows.empty())
+    throw Error(where, fmt::format("lacks {}, which the first graph has", key));
+  for (const auto& row : rows) {
+    if (!row.is_array() || row.size() != result.columns) {
+      throw Error(where, fmt::format("{} has a row that is not {} numbers", key, result.columns));
+    }
+    for (const auto& value : row) result.values.push_back(number_of(value, where, key));
+  }
+  return result;
+}
+
 class Reader {
  public:
   Reader(const std::filesystem::path& file, const GraphLimits& limits)
@@ -46,12 +118,25 @@ class Reader {
   GraphSet read(const std::string& text) {
     LineScanner lines(text, name_, '\0');
     std::size_t begin = 0;
+    std::optional<Error> first_fault;
     while (lines.next_line()) {
       const std::string where = lines.where();
-      add(parse_json(std::string_view(text).substr(begin, lines.position() - begin), where), where);
+      GraphLine line;
+      std::string fault;
+      try {
+        parse(parse_json(std::string_view(text).substr(begin, lines.position() - begin), where), where, line);
+      } catch (const Error& error) {
+        if (!first_fault) first_fault = error;
+        fault = error.what();
+        line = GraphLine(std::move(line.id));
+        line.targets.resize(set_.target_names.size());
+      }
+      add(std::move(line), std::move(fault));
       begin = lines.position();
     }
     if (set_.size() == 0) throw Error(name_, "holds no graphs");
+    if (!columns_known_) throw *first_fault;
+    if (!first_fault) set_.faults.clear();
     for (ClassLabels* labels : {&set_.node_labels, &set_.edge_labels, &set_.classes, &set_.node_classes}) {
       labels->finish();
       if (labels->names().empty()) *labels = ClassLabels();
@@ -60,94 +145,78 @@ class Reader {
   }
 
  private:
-  void add(const nlohmann::json& graph, const std::string& where) {
+  void parse(const nlohmann::json& graph, const std::string& where, GraphLine& line) const {
     if (!graph.is_object()) throw Error(where, "is not a JSON object");
-    const std::uint64_t nodes = count_nodes(graph, where);
-    if (nodes > limits_.max_nodes - set_.nodes())
+    if (graph.contains("id")) line.id = name_of(graph["id"], where, "id");
+    line.nodes = count_nodes(graph, where);
+    if (line.nodes > limits_.max_nodes - set_.nodes())
       throw Error(where, fmt::format("brings more than {} nodes", limits_.max_nodes));
     const nlohmann::json& edges = list(graph, "edges", std::nullopt, where);
     if (edges.size() > limits_.max_edges - set_.edges.size())
       throw Error(where, fmt::format("brings more than {} edges", limits_.max_edges));
     for (const auto& edge : edges) {
       if (!edge.is_array() || edge.size() != 2) throw Error(where, "has an edge that is not a pair of nodes");
-      set_.edges.push_back({node_of(edge[0], nodes, where), node_of(edge[1], nodes, where)});
+      line.edges.push_back({node_of(edge[0], line.nodes, where), node_of(edge[1], line.nodes, where)});
     }
-    add_kinds(graph, "node_labels", nodes, where, set_.node_labels);
-    add_kinds(graph, "node_classes", nodes, where, set_.node_classes);
-    add_kinds(graph, "edge_labels", edges.size(), where, set_.edge_labels);
-    add_rows(graph, "node_attributes", nodes, where, set_.node_columns, set_.node_attributes);
-    add_rows(graph, "edge_attributes", edges.size(), where, set_.edge_columns, set_.edge_attributes);
-    add_targets(graph, where);
-    set_.classes.add(graph.contains("label") ? name_of(graph["label"], where, "label") : "");
-    const std::string id = graph.contains("id") ? name_of(graph["id"], where, "id") : "";
-    set_.ids.push_back(id.empty() ? fmt::format("{}#{}", stem_, set_.size()) : percent_escaped(id));
-    set_.node_offsets.push_back(set_.nodes() + nodes);
-    set_.edge_offsets.push_back(set_.edges.size());
-  }
-
-  static std::uint64_t count_nodes(const nlohmann::json& graph, const std::string& where) {
-    if (graph.contains("nodes")) {
-      if (graph["nodes"].is_number_unsigned()) return graph["nodes"].get<std::uint64_t>();
-      throw Error(where, "nodes is not how many there are");
-    }
-    for (const char* key : {"node_labels", "node_attributes", "node_classes"}) {
-      if (graph.contains(key)) return graph[key].size();
-    }
-    throw Error(where, "does not say how many nodes there are", "give it the key \"nodes\"");
-  }
-
-  static const nlohmann::json& list(const nlohmann::json& graph, const char* key, std::optional<std::uint64_t> length,
-                                    const std::string& where) {
-    static const nlohmann::json kNone = nlohmann::json::array();
-    const auto found = graph.find(key);
-    if (found == graph.end()) return kNone;
-    if (!found->is_array()) throw Error(where, fmt::format("{} is not a list", key));
-    if (length && found->size() != *length) {
-      throw Error(where, fmt::format("{} has {} entries, expected {}", key, found->size(), *length));
-    }
-    return *found;
-  }
-
-  static void add_kinds(const nlohmann::json& graph, const char* key, std::uint64_t length, const std::string& where,
-                        ClassLabels& labels) {
-    if (!graph.contains(key)) return labels.add_unknown(length);
-    for (const auto& entry : list(graph, key, length, where)) labels.add(name_of(entry, where, key));
-  }
-
-  // The first graph decides how many columns there are.
-  void add_rows(const nlohmann::json& graph, const char* key, std::uint64_t length, const std::string& where,
-                std::vector<std::string>& columns, std::vector<float>& values) const {
-    const nlohmann::json& rows = list(graph, key, graph.contains(key) ? std::optional(length) : std::nullopt, where);
-    if (set_.size() == 0 && !rows.empty() && rows[0].is_array()) {
-      if (rows[0].size() > kMostColumns)
-        throw Error(where, fmt::format("{} has more than {} columns", key, kMostColumns));
-      for (std::size_t c = 0; c < rows[0].size(); ++c) columns.push_back(fmt::format("{}{}", key, c + 1));
-    }
-    if (!columns.empty() && length > 0 && rows.empty())
-      throw Error(where, fmt::format("lacks {}, which the first graph has", key));
-    for (const auto& row : rows) {
-      if (!row.is_array() || row.size() != columns.size()) {
-        throw Error(where, fmt::format("{} has a row that is not {} numbers", key, columns.size()));
-      }
-      for (const auto& value : row) values.push_back(number_of(value, where, key));
-    }
-  }
-
-  void add_targets(const nlohmann::json& graph, const std::string& where) {
+    line.node_labels = kinds_in(graph, "node_labels", line.nodes, where);
+    line.node_classes = kinds_in(graph, "node_classes", line.nodes, where);
+    line.edge_labels = kinds_in(graph, "edge_labels", edges.size(), where);
+    const auto known = [&](const std::vector<std::string>& columns) {
+      return columns_known_ ? std::optional(columns.size()) : std::nullopt;
+    };
+    line.node_attributes = rows_in(graph, "node_attributes", line.nodes, where, known(set_.node_columns));
+    line.edge_attributes = rows_in(graph, "edge_attributes", edges.size(), where, known(set_.edge_columns));
     const nlohmann::json& targets = list(graph, "targets", std::nullopt, where);
-    if (set_.size() == 0) {
-      for (std::size_t c = 0; c < std::min(targets.size(), kMostColumns); ++c)
-        set_.target_names.push_back(fmt::format("target{}", c + 1));
+    if (columns_known_ ? targets.size() != set_.target_names.size() : targets.size() > kMostColumns) {
+      throw Error(where, fmt::format("has {} targets, {}", targets.size(),
+                                     columns_known_ ? fmt::format("the first graph has {}", set_.target_names.size())
+                                                    : fmt::format("{} are the most", kMostColumns)));
     }
-    if (targets.size() != set_.target_names.size()) {
-      throw Error(where,
-                  fmt::format("has {} targets, the first graph has {}", targets.size(), set_.target_names.size()));
-    }
-    for (const auto& value : targets) set_.targets.push_back(number_of(value, where, "targets"));
+    for (const auto& value : targets) line.targets.push_back(number_of(value, where, "targets"));
+    line.label = graph.contains("label") ? name_of(graph["label"], where, "label") : "";
+  }
+
+  // The first whole graph decides how many columns there are.
+  void know_columns(const GraphLine& line) {
+    columns_known_ = true;
+    const auto name = [](const char* what, std::size_t count, std::vector<std::string>& names) {
+      for (std::size_t c = 0; c < count; ++c) names.push_back(fmt::format("{}{}", what, c + 1));
+    };
+    name("node_attributes", line.node_attributes.columns, set_.node_columns);
+    name("edge_attributes", line.edge_attributes.columns, set_.edge_columns);
+    name("target", line.targets.size(), set_.target_names);
+    set_.targets.resize(set_.size() * line.targets.size());  // of the graphs with faults before it
+  }
+
+  // Nothing is kept of kinds that no graph so far has named, however many nodes a graph may claim.
+  static void add_kinds(const GraphLine::Names& kinds, std::uint64_t before, std::uint64_t length,
+                        ClassLabels& labels) {
+    if (!kinds && labels.size() == 0) return;
+    if (labels.size() == 0) labels.add_unknown(before);
+    if (!kinds) return labels.add_unknown(length);
+    for (const std::string& name : *kinds) labels.add(name);
+  }
+
+  void add(GraphLine line, std::string fault) {
+    if (fault.empty() && !columns_known_) know_columns(line);
+    add_kinds(line.node_labels, set_.nodes(), line.nodes, set_.node_labels);
+    add_kinds(line.node_classes, set_.nodes(), line.nodes, set_.node_classes);
+    add_kinds(line.edge_labels, set_.edges.size(), line.edges.size(), set_.edge_labels);
+    const auto append = [](const auto& from, auto& to) { to.insert(to.end(), from.begin(), from.end()); };
+    append(line.edges, set_.edges);
+    append(line.node_attributes.values, set_.node_attributes);
+    append(line.edge_attributes.values, set_.edge_attributes);
+    append(line.targets, set_.targets);
+    set_.classes.add(line.label);
+    set_.ids.push_back(line.id.empty() ? fmt::format("{}#{}", stem_, set_.size()) : percent_escaped(line.id));
+    set_.node_offsets.push_back(set_.nodes() + line.nodes);
+    set_.edge_offsets.push_back(set_.edges.size());
+    set_.faults.push_back(std::move(fault));
   }
 
   std::string name_, stem_;
   GraphLimits limits_;
+  bool columns_known_ = false;
   GraphSet set_;
 };
 

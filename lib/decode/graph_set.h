@@ -27,6 +27,7 @@ struct GraphSet {
   ClassLabels classes, node_classes;                    // of graphs and of nodes: to be predicted; empty: none
   std::vector<std::string> target_names;                // of graphs
   std::vector<float> targets;                           // [graphs, target_names]
+  std::vector<std::string> faults;  // [graphs], or empty: why one cannot be used; "" for a whole one
 
   std::size_t size() const { return ids.size(); }
   std::size_t nodes() const { return node_offsets.back(); }
@@ -59,6 +60,7 @@ GraphSet read_tu(const std::filesystem::path& folder, const GraphLimits& limits)
 
 // {"id": "a", "nodes": 3, "edges": [[0, 1], [1, 2]], "label": "ring"} a line; optional node_labels, edge_labels,
 // node_classes (a text or number each), node_attributes, edge_attributes (a list of numbers each), targets (numbers).
+// A line that is no graph like the first whole one has a fault and no nodes. Throws Error when there is none but such.
 GraphSet read_graph_lines(const std::filesystem::path& file, const GraphLimits& limits);
 
 // NAME.content "id feature... class" and NAME.cites "cited citing": one graph, whose nodes have classes. Citations of

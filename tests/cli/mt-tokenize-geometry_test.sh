@@ -116,6 +116,13 @@ printf '{"nodes": 3000000}\n{"nodes": 2, "edges": [[0, 1]]}\n' >bomb.jsonl
 run $graph bomb.jsonl -o big.h5
 expect_status 3
 expect_stderr "--max-tokens"
+printf '{"nodes": 268435456}\n{"nodes": 2, "edges": [[0, 1]]}\n{"nodes": 2, "edges": [[0, 2]]}\n' >claims.jsonl
+run $graph claims.jsonl -o claims.h5
+expect_status 3
+expect_stderr "claims.jsonl#1: claims.jsonl: line 2: brings more than 268435456 nodes"
+tail -n 2 claims.jsonl >claims.two.jsonl
+run $graph claims.two.jsonl --level node -o claims.nodes.h5
+expect_clean_failure mt-tokenize claims.nodes.h5
 printf '{"nodes": 2, "edges": [[0, 7]]}\n' >wrong.jsonl
 run $graph wrong.jsonl -o out.h5
 expect_clean_failure mt-tokenize out.h5

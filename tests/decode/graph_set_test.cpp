@@ -119,13 +119,40 @@ TEST_CASE("graphs: damaged JSON lines are refused with their line") {
   CHECK(broken("{\"edges\":[]}") ==
         "g.jsonl: line 1: does not say how many nodes there are (give it the key \"nodes\")");
   CHECK(broken("{\"nodes\":2,\"node_labels\":[1]}") == "g.jsonl: line 1: node_labels has 1 entries, expected 2");
-  CHECK(broken("{\"nodes\":1,\"node_attributes\":[[1]]}\n{\"nodes\":1}") ==
-        "g.jsonl: line 2: lacks node_attributes, which the first graph has");
   CHECK(broken("{\"nodes\":1,\"node_attributes\":[[\"x\"]]}") ==
         "g.jsonl: line 1: node_attributes holds string, not a number");
   CHECK(broken("[1]") == "g.jsonl: line 1: is not a JSON object");
   CHECK(broken("\n") == "g.jsonl: holds no graphs");
   CHECK(broken(std::string(100000, '[')).find("line 1") != std::string::npos);
+}
+
+TEST_CASE("graphs: a JSON line that is no graph like the others has a fault, and keeps its place and name") {
+  const Files files;
+  const GraphSet set = read_graph_lines(
+      files.write(
+          "g.jsonl",
+          "{\"id\":\"first\",\"nodes\":1000000000000,\"label\":\"a\"}\n"
+          "{\"nodes\":2,\"edges\":[[0,1]],\"node_attributes\":[[1],[2]],\"targets\":[3],\"label\":\"b\"}\n"
+          "{\"nodes\":1,\"targets\":[4],\"label\":\"c\"}\n"
+          "{\"nodes\":1,\"edges\":[[0,0]],\"edge_labels\":[\"loop\"],\"node_attributes\":[[5]],\"targets\":[]}\n"
+          "nonsense\n"
+          "{\"nodes\":1,\"edges\":[[0,0]],\"edge_labels\":[\"loop\"],\"node_attributes\":[[6]],\"targets\":[7]}\n"),
+      {});
+  CHECK(set.ids == std::vector<std::string>{"first", "g.jsonl#1", "g.jsonl#2", "g.jsonl#3", "g.jsonl#4", "g.jsonl#5"});
+  CHECK(set.node_offsets == std::vector<std::uint64_t>{0, 0, 2, 2, 2, 2, 3});
+  CHECK(set.edges == Edges{{0, 1}, {0, 0}});
+  CHECK(set.node_attributes == std::vector<float>{1, 2, 6});
+  CHECK(set.targets == std::vector<float>{0, 3, 0, 0, 0, 7});
+  CHECK(set.classes.names() == std::vector<std::string>{"b"});
+  CHECK(set.edge_labels[0] == -1);
+  CHECK(set.edge_labels[1] == 0);
+  const auto fault_ends = [&](std::size_t graph, const char* text) { return set.faults[graph].ends_with(text); };
+  CHECK(fault_ends(0, "line 1: brings more than 268435456 nodes"));
+  CHECK(set.faults[1].empty());
+  CHECK(fault_ends(2, "line 3: lacks node_attributes, which the first graph has"));
+  CHECK(fault_ends(3, "line 4: has 0 targets, the first graph has 1"));
+  CHECK(set.faults[4].find("line 5") != std::string::npos);
+  CHECK(set.faults[5].empty());
 }
 
 TEST_CASE("graphs: Planetoid text, citations of unknown papers left out") {

@@ -176,6 +176,7 @@ GraphSamples::Cut GraphSamples::neighbourhood(std::size_t node) const {
 
 GraphSamples::Cut GraphSamples::cut(std::size_t sample) const {
   if (tokenization_.level == GraphLevel::node) return neighbourhood(sample);
+  if (!set_.faults.empty() && !set_.faults[sample].empty()) throw Error("", set_.faults[sample]);
   const std::size_t nodes = set_.nodes_of(sample), edges = set_.edges_of(sample);
   if (nodes + edges > tokenization_.max_tokens) {
     throw Error(printable(set_.ids[sample]),
