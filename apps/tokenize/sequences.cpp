@@ -89,9 +89,12 @@ Tokenizer choose_tokenizer(const TokenizerRecipe& recipe, const SequenceOptions&
     throw UsageError("--fit", fmt::format("{} needs statistics of training data", recipe.modality),
                      "--fit FILE with the training data, then --model FILE with all others");
   }
+  const auto lacks_embedding = [](const Part& part) { return !part.config.contains("embedding"); };
+  // Before the inputs are read, which may take long.
+  const bool whole = tokenizer.from_model && !lacks_embedding(model.part(name));
+  const std::size_t width = options.patches || whole ? 0 : width_for(model, options);
   tokenizer.part = tokenizer.from_model ? model.part(name) : recipe.make();
-  if (!options.patches && !tokenizer.part.config.contains("embedding")) {
-    const std::size_t width = width_for(model, options);
+  if (!options.patches && lacks_embedding(tokenizer.part)) {
     tokenizer.part.digests.clear();
     recipe.initialise(tokenizer.part, width, options.session.common.seed);
     tokenizer.part.config["initialised_from_seed"] = options.session.common.seed;
@@ -101,7 +104,7 @@ Tokenizer choose_tokenizer(const TokenizerRecipe& recipe, const SequenceOptions&
                     recipe.modality, width, options.session.common.seed));
   }
   tokenizer.initial = tokenizer.part.config.contains("initialised_from_seed");
-  if (!options.fit.empty()) write_tokenizer(name, tokenizer.part, options, progress);
+  if (!options.fit.empty() && !options.session.dry_run) write_tokenizer(name, tokenizer.part, options, progress);
   return tokenizer;
 }
 

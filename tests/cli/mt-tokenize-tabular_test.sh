@@ -51,8 +51,9 @@ expect_stderr "test.csv#1: column \"age\": \"inf\" is no finite number"
 expect_stderr "test.csv#2: column \"age\": \"old\" is no number"
 expect_stderr "test.csv#3: has 3 fields, there are 4 columns"
 expect_stderr "2 samples"
-run mt-encode test.1.h5 --model random:tiny --quiet -o features.h5
+run mt-encode test.1.h5 --model random:tiny -o features.h5
 expect_status 0
+check "columns tell themselves apart without positions" test "$(grep -c 'no positions' stderr)" = 0
 cut -d, -f1 train.csv >names.csv
 run mt-tokenize tabular names.csv --model table.h5 -o x.h5
 expect_clean_failure mt-tokenize x.h5
@@ -112,8 +113,15 @@ train.csv --model table.h5 --bypass-numeric -o x.h5|the model's schema is fixed
 END
 run mt-tokenize tabular train.csv --fit f.h5 -o x.h5
 expect_status 2
+expect_lines 2
 expect_stderr "tokens need the width of an encoder"
 expect_absent f.h5
+
+case_ "a dry run writes no tokenizer either"
+run mt-tokenize tabular train.csv --width 8 --fit dry.h5 --dry-run
+expect_status 0
+expect_stdout "samples  4"
+expect_absent dry.h5
 
 case_ "what is no table fails clean"
 : >empty.csv

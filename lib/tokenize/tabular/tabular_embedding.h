@@ -25,7 +25,7 @@ class TabularEmbedding : public TokenEmbedding {
 
   std::size_t width() const override { return entries_.width(); }
   std::size_t prefix() const override { return frame_.prefix(); }
-  bool has_positions() const override { return frame_.has_positions(); }
+  bool has_positions() const override { return true; }  // every column has entries or weights of its own
   void require(const PatchRows& in, std::size_t sequence) const override;
   Tensor forward(const PatchRows& in) const override;
   void backward(const PatchRows& in, const Tensor& dy, ThreadPool& pool) override;
