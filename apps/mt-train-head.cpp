@@ -273,7 +273,7 @@ cli::Outcome train(const Options& options, const CLI::App& app) {
   const HeadTrainingSettings settings = settings_of(options, app);
   if (!options.dry_run) require_writable(options);
   ThreadPool pool(thread_count(options.common.threads));
-  cli::ProgressBar bar(kProgram, "train", options.common);
+  cli::ProgressBar bar(kProgram, "train", options.common, "samples seen");  // each once a pass
   HeadTraining training(settings, pool, bar);
   if (options.dry_run) return dry_run(options, training);
   if (already_done(options, training.run())) {

@@ -47,9 +47,10 @@ bool capable_terminal() {
 
 }  // namespace
 
-ProgressBar::ProgressBar(std::string program, std::string verb, const CommonOptions& options)
+ProgressBar::ProgressBar(std::string program, std::string verb, const CommonOptions& options, std::string unit)
     : program_(std::move(program)),
       verb_(std::move(verb)),
+      unit_(std::move(unit)),
       quiet_(options.quiet),
       terminal_(!options.quiet && capable_terminal()),
       start_(Clock::now()),
@@ -86,7 +87,7 @@ void ProgressBar::finish(const std::string& output) {
   erase();
   if (quiet_) return;
   const double elapsed = between(start_, Clock::now());
-  std::string line = fmt::format("{}: {} samples in {:.1f} s ({})", program_, samples_, elapsed,
+  std::string line = fmt::format("{}: {} {} in {:.1f} s ({})", program_, samples_, unit_, elapsed,
                                  rate_text(static_cast<double>(samples_) / std::max(elapsed, 1e-9)));
   if (rejected_ > 0) line += fmt::format(", {} rejected", rejected_);
   if (!output.empty()) line += " -> " + printable(output);
@@ -107,7 +108,7 @@ void ProgressBar::draw(bool final) {
   const double rate = recent_rate_ > 0 ? recent_rate_ : static_cast<double>(samples_) / std::max(between(start_, now), 1e-9);
   std::string line = fmt::format("{}  {}", verb_, grouped(samples_));
   if (total_ >= 0) line += " / " + grouped(total_);
-  line += " samples   " + rate_text(rate);
+  line += " " + unit_ + "   " + rate_text(rate);
   if (total_ > samples_ && rate > 0) line += "   eta " + duration(static_cast<double>(total_ - samples_ - rejected_) / rate);
   if (rejected_ > 0) line += fmt::format("   {} rejected", grouped(rejected_));
   if (terminal_) {

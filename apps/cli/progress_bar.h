@@ -15,7 +15,8 @@ namespace mt::cli {
 // gone when done; elsewhere one line every 30 s. finish() prints the summary line unless quiet.
 class ProgressBar : public Progress {
  public:
-  ProgressBar(std::string program, std::string verb, const CommonOptions& options);
+  // unit: what advance() counts.
+  ProgressBar(std::string program, std::string verb, const CommonOptions& options, std::string unit = "samples");
   ~ProgressBar() override;
 
   void total(std::int64_t samples) override;
@@ -23,7 +24,7 @@ class ProgressBar : public Progress {
   void note(std::string_view message) override;
   void warn(std::string_view message) override;
 
-  // Erases the line and prints "program: N samples in S s (R/s), J rejected -> OUTPUT".
+  // Erases the line and prints "program: N UNIT in S s (R/s), J rejected -> OUTPUT".
   void finish(const std::string& output);
   std::int64_t samples() const { return samples_; }
   std::int64_t rejected() const { return rejected_; }
@@ -33,7 +34,7 @@ class ProgressBar : public Progress {
   void draw(bool final);
   void erase();
 
-  std::string program_, verb_;
+  std::string program_, verb_, unit_;
   bool quiet_, terminal_, drawn_ = false;
   std::int64_t total_ = -1, samples_ = 0, rejected_ = 0;
   std::chrono::steady_clock::time_point start_, last_draw_, window_start_;
