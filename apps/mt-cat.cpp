@@ -15,6 +15,7 @@
 #include "cli/common_options.h"
 #include "cli/progress_bar.h"
 #include "cli/run.h"
+#include "store/fuse.h"
 #include "store/inspection.h"
 #include "store/join.h"
 #include "store/sink.h"
@@ -28,15 +29,16 @@ struct Options {
   std::vector<std::string> inputs, labels;
   std::string format, ids, rows, sample, split, group;
   std::optional<std::uint64_t> head, tail;
-  bool virtual_join = false, allow_missing = false, dry_run = false;
+  bool virtual_join = false, fuse = false, allow_missing = false, dry_run = false;
   cli::OutputOptions output;
   cli::CommonOptions common;
 };
 
 constexpr std::size_t kBatchBytes = std::size_t{16} << 20;
 
-// One file may be any part of a list; several must be all of it.
+// One file may be any part of a list; several must be all of it, or modalities of the same samples.
 std::unique_ptr<SampleReader> open_inputs(const Options& options) {
+  if (options.fuse) return fuse_samples(options.inputs, {options.allow_missing});
   return options.inputs.size() == 1 ? SampleReader::open(options.inputs[0])
                                     : join_shards(options.inputs, {options.allow_missing});
 }
@@ -131,6 +133,7 @@ std::vector<std::int64_t> copy(SampleReader& reader, Subset& subset, std::vector
 
 cli::Outcome concatenate(const Options& options) {
   cli::ProgressBar progress("mt-cat", "copy", options.common);
+  if (options.virtual_join && options.fuse) throw UsageError("--fuse", "and --virtual exclude each other");
   if (options.virtual_join) return virtual_join(options, progress);
   const OutputFormat format = output_format(options.format, options.output.output);
   const SubsetOptions wanted = subset_options(options);
@@ -176,8 +179,9 @@ cli::Outcome concatenate(const Options& options) {
 const cli::About kAbout = {
     "mt-cat",
     "[options] SAMPLES... -o OUTPUT",
-    "Join shards, select, split, convert and export tokens, patches, features and predictions.",
-    {"mt-cat shard.*.h5 -o all.h5", "mt-cat all.h5 --label cat --label dog --sample 1000 -o pets.h5",
+    "Join shards, fuse modalities, select, split, convert and export tokens, patches, features and predictions.",
+    {"mt-cat shard.*.h5 -o all.h5", "mt-cat --fuse clips.video.h5 clips.audio.h5 -o clips.tokens.h5",
+     "mt-cat all.h5 --label cat --label dog --sample 1000 -o pets.h5",
      "mt-cat all.h5 --split train=0.8,test=0.2 -o all.{}.h5", "mt-cat all.h5 -o all.npz"},
     {"mt-inspect(1)", "mt-encode(1)", "mt-tokenize(1)", "mt-format(5)"}};
 
@@ -210,6 +214,8 @@ cli::Action describe(CLI::App& app) {
   app.add_option("--format", options->format, "h5, npz or csv, else by the ending of the output")
       ->option_text("NAME")
       ->group("Output");
+  app.add_flag("--fuse", options->fuse, "The inputs are tokens of several modalities: one sequence for each sample id")
+      ->group("Join");
   app.add_flag("--allow-missing", options->allow_missing, "Join what there is, though shards or inputs are missing")
       ->group("Join");
   app.add_flag("--virtual", options->virtual_join, "Join [N, D] features by reference: the output needs its inputs")

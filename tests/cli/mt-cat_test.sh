@@ -177,6 +177,30 @@ run mt-cat all.h5 --format parquet -o x
 expect_status 2
 expect_stderr '"parquet" is none of h5, npz and csv'
 
+case_ "mt-cat: --fuse makes one sequence of the tokens of two modalities, which the encoder takes"
+make_features frames.h5 --samples 6 --width 192 --tokens --leading 1 --modality video
+make_features sound.h5 --samples 6 --width 192 --tokens --leading 1 --modality audio --seed 1
+run mt-cat --fuse frames.h5 sound.h5 -o fused.h5 --quiet
+expect_status 0
+expect_quiet
+run mt-inspect --verify fused.h5
+expect_stdout "video+audio"
+expect_stdout "6 samples"
+run mt-encode fused.h5 --model random:tiny --quiet -o fused.features.h5
+expect_status 0
+run mt-cat --fuse frames.h5 sound.h5 --head 2 -o some.h5 --quiet
+check "two samples" test "$(count some.h5)" = 2
+run mt-cat --fuse frames.h5 some.h5 -o no.h5
+expect_clean_failure mt-cat no.h5
+expect_stderr "lacks the sample"
+run mt-cat --fuse frames.h5 all.h5 -o no.h5
+expect_clean_failure mt-cat no.h5
+run mt-cat --fuse frames.h5 -o no.h5
+expect_status 2
+run_pipe 'mt-cat sound.h5 --quiet -o - | mt-cat --fuse frames.h5 - -o no.h5'
+expect_stderr "is a stream, in which samples cannot be looked up"
+expect_absent no.h5
+
 case_ "mt-cat: --dry-run counts and writes nothing"
 run mt-cat all.h5 --split train=0.8,test=0.2 -o 'dry.{}.h5' --dry-run
 expect_status 0
