@@ -2,30 +2,67 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <vector>
 
 namespace mt {
 
+namespace {
+
+std::vector<float> transposed(std::span<const float> matrix, std::size_t rows, std::size_t columns) {
+  std::vector<float> result(matrix.size());
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < columns; ++j) result[j * rows + i] = matrix[i * columns + j];
+  }
+  return result;
+}
+
+}  // namespace
+
 Linear::Linear(std::span<const float> weight, std::span<const float> bias, std::size_t inputs, std::size_t outputs,
-               Finish finish, const Kernels& kernels, Precision precision, ProductBackend backend)
+               Finish finish, const Kernels& kernels, Precision precision, ProductBackend backend, WeightOrder order)
     : inputs_(inputs),
       outputs_(outputs),
       depth_(groups_of(inputs, precision, kernels)),
       finish_(finish),
       kernels_(&kernels),
-      precision_(precision) {
-  if (weight.size() != inputs * outputs || (!bias.empty() && bias.size() != outputs)) {
+      precision_(precision),
+      order_(order),
+      uses_onednn_(backend == ProductBackend::onednn ||
+                   (backend == ProductBackend::automatic && kernels.isa == Isa::generic)) {
+  if (order == WeightOrder::by_input && precision != Precision::f32) {
+    throw std::logic_error("linear: only float32 weights are packed by input");
+  }
+  replace(weight, bias);
+}
+
+void Linear::replace(std::span<const float> weight, std::span<const float> bias) {
+  if (weight.size() != inputs_ * outputs_ || (!bias.empty() && bias.size() != outputs_)) {
     throw std::logic_error("linear: weight or bias has another shape than [outputs, inputs]");
   }
-  const std::size_t padded = panel_groups(kernels, 1, outputs);
+  const std::size_t padded = panel_groups(*kernels_, 1, outputs_);
   std::fill_n(bias_.reserve(padded), padded, 0.0f);
   std::copy(bias.begin(), bias.end(), bias_.data());
-  if (backend == ProductBackend::automatic) {
-    backend = kernels.isa == Isa::generic ? ProductBackend::onednn : ProductBackend::own;
-  }
-  if (backend == ProductBackend::onednn)
-    onednn_.emplace(weight.data(), bias_.data(), inputs, outputs, finish);
-  else
+  if (uses_onednn_) {
+    const std::vector<float> turned =
+        order_ == WeightOrder::by_input ? transposed(weight, inputs_, outputs_) : std::vector<float>();
+    onednn_.emplace(turned.empty() ? weight.data() : turned.data(), bias_.data(), inputs_, outputs_, finish_);
+  } else if (order_ == WeightOrder::by_input) {
+    pack_by_input(weight);
+  } else {
     pack(weight);
+  }
+}
+
+// A panel's rows are pieces of the matrix's.
+void Linear::pack_by_input(std::span<const float> weight) {
+  const std::size_t panel = kernels_->panel;
+  auto* out = reinterpret_cast<float*>(panels_.reserve(panel_groups(*kernels_, depth_, outputs_)));
+  for (std::size_t column = 0; column < outputs_; column += panel) {
+    const std::size_t width = std::min(panel, outputs_ - column);
+    for (std::size_t k = 0; k < inputs_; ++k, out += panel) {
+      std::fill(std::copy_n(weight.data() + k * outputs_ + column, width, out), out + panel, 0.0F);
+    }
+  }
 }
 
 void Linear::pack(std::span<const float> weight) {

@@ -22,21 +22,6 @@ constexpr std::size_t kSummedRows = 64;
 
 std::size_t tiles_of(std::size_t size, std::size_t tile) { return (size + tile - 1) / tile; }
 
-std::vector<float> transposed(std::span<const float> matrix, std::size_t rows, std::size_t columns) {
-  constexpr std::size_t kSide = 16;  // squares that stay in the first-level cache
-  std::vector<float> result(matrix.size());
-  for (std::size_t row = 0; row < rows; row += kSide) {
-    for (std::size_t column = 0; column < columns; column += kSide) {
-      for (std::size_t i = row; i < std::min(rows, row + kSide); ++i) {
-        for (std::size_t j = column; j < std::min(columns, column + kSide); ++j) {
-          result[j * rows + i] = matrix[i * columns + j];
-        }
-      }
-    }
-  }
-  return result;
-}
-
 void require_widths(const char* what, std::size_t given, std::size_t expected) {
   if (given == expected) return;
   throw std::logic_error(fmt::format("packed linear: {} is {} wide, not {}", what, given, expected));
@@ -94,10 +79,16 @@ void PackedLinear::pack() {
   const Tensor sum = training_.rank > 0 ? learned_weight() : Tensor();
   const auto weight = training_.rank > 0 ? sum.as<float>() : std::as_const(weight_.value).as<float>();
   const auto bias = std::as_const(bias_.value).as<float>();
-  forward_.emplace(weight, bias, inputs_, outputs_, Finish::bias, kernels());
-  if (training_.backwards && (first || weights_learn())) {
-    backward_.emplace(transposed(weight, outputs_, inputs_), std::span<const float>(), outputs_, inputs_, Finish::bias,
-                      kernels());
+  if (first) {
+    forward_.emplace(weight, bias, inputs_, outputs_, Finish::bias, kernels());
+    if (training_.backwards) {
+      // dx = dy W: the weight of this product lies by its inputs.
+      backward_.emplace(weight, std::span<const float>(), outputs_, inputs_, Finish::bias, kernels(), Precision::f32,
+                        ProductBackend::automatic, WeightOrder::by_input);
+    }
+  } else {
+    forward_->replace(weight, bias);
+    if (backward_ && weights_learn()) backward_->replace(weight, {});
   }
   if (!learns()) weight_.value = bias_.value = Tensor();
 }

@@ -166,6 +166,29 @@ TEST_CASE("backward: packed linear with an update of low rank") {
   check_differentiable(layer);
 }
 
+TEST_CASE("packed linear: values that changed are used in both directions once they are packed") {
+  const auto first = normal_values(12, 1), second = normal_values(12, 2), bias = normal_values(3, 3);
+  const auto x = normal_values(8, 4), dy = normal_values(6, 5);
+  const auto made = [&](const std::vector<float>& weight) {
+    PackedLinear linear("layer", matrix(weight, 4), row(bias), {true, true, 0, true}, Random(1));
+    linear.pack();
+    return linear;
+  };
+  const auto both = [&](const PackedLinear& linear) {
+    std::vector<float> y(6), dx(8);
+    linear.forward({x.data(), 2, 4}, {y.data(), 2, 3});
+    linear.backward({dy.data(), 2, 3}, {dx.data(), 2, 4});
+    y.insert(y.end(), dx.begin(), dx.end());
+    return y;
+  };
+  PackedLinear linear = made(first);
+  const auto before = both(linear);
+  linear.parameters().at(0)->value = matrix(second, 4);
+  CHECK(both(linear) == before);
+  linear.pack();
+  CHECK(both(linear) == both(made(second)));
+}
+
 TEST_CASE("packed linear: frozen weights have neither gradients nor values that stay") {
   PackedLinear linear("layer", matrix(normal_values(12, 1), 4), row(normal_values(3, 2)), {}, Random(1));
   linear.pack();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -128,4 +129,36 @@ TEST_CASE("linear: rows may lie apart, and several threads may share one layer")
       REQUIRE(wide[i * 200 + 64] == -1);
     }
   }
+}
+
+TEST_CASE("linear: weights that lie by input give the same bytes, and so do those that replace others") {
+  for (const Kernels* kernels : kernels_of_machine()) {
+    for (const ProductBackend backend : {ProductBackend::own, ProductBackend::onednn}) {
+      for (const Case& c : {Case(1, 1, 1), Case(5, 3, 17), Case(30, 70, 259)}) {
+        const auto product = [&](const Linear& linear) {
+          std::vector<float> y(c.y.size());
+          linear.forward(Rows<const float>(c.x.data(), c.rows, c.inputs), Rows<float>(y.data(), c.rows, c.outputs));
+          return y;
+        };
+        const auto made = [&](const std::vector<float>& weight, const std::vector<float>& bias, WeightOrder order) {
+          return Linear(weight, bias, c.inputs, c.outputs, Finish::bias, *kernels, Precision::f32, backend, order);
+        };
+        std::vector<float> turned(c.weight.size());
+        for (std::size_t i = 0; i < c.outputs; ++i) {
+          for (std::size_t j = 0; j < c.inputs; ++j) turned[j * c.outputs + i] = c.weight[i * c.inputs + j];
+        }
+        const auto expected = product(made(c.weight, c.bias, WeightOrder::by_output));
+        CHECK(product(made(turned, c.bias, WeightOrder::by_input)) == expected);
+        const std::vector<float> other(c.weight.size(), 0.5F), none;
+        for (const WeightOrder order : {WeightOrder::by_output, WeightOrder::by_input}) {
+          Linear linear = made(other, none, order);
+          CHECK(product(linear) != expected);
+          linear.replace(order == WeightOrder::by_input ? turned : c.weight, c.bias);
+          CHECK(product(linear) == expected);
+        }
+      }
+    }
+  }
+  const Case c(1, 2, 3);
+  CHECK_THROWS_AS(Linear(c.weight, c.bias, 3, 3, Finish::bias, kernels()), std::logic_error);
 }
