@@ -20,7 +20,7 @@ namespace {
 struct Options {
   Settings settings;
   std::vector<std::string> dtypes = {"f32", "bf16", "int8"},
-                           sections = {"limits", "layers", "encoder", "errors", "data", "programs"};
+                           sections = {"limits", "layers", "encoder", "training", "errors", "data", "programs"};
   bool cpu_time = false;
   std::string json, programs;
 };
@@ -52,6 +52,7 @@ cli::Outcome run(Options o) {
   if (wanted("limits")) measure_limits(settings, table);
   if (wanted("layers")) measure_layers(settings, table);
   if (wanted("encoder")) measure_encoder(settings, table);
+  if (wanted("training")) measure_training(settings, table);
   if (wanted("errors")) measure_errors(settings, table);
   if (wanted("data")) measure_data(settings, table);
   if (wanted("programs")) measure_programs(settings, o.programs, table);
@@ -81,8 +82,8 @@ int main(int argc, char** argv) {
     auto o = std::make_shared<Options>();
     o->programs = std::filesystem::path(argv[0]).parent_path();
     app.add_option("PICTURE", o->settings.pictures, "Picture files to decode and tokenize");
-    app.add_option("--only", o->sections, "Parts: limits, layers, encoder, errors, data, programs")
-        ->check(CLI::IsMember({"limits", "layers", "encoder", "errors", "data", "programs"}));
+    app.add_option("--only", o->sections, "Parts: limits, layers, encoder, training, errors, data, programs")
+        ->check(CLI::IsMember({"limits", "layers", "encoder", "training", "errors", "data", "programs"}));
     app.add_option("--size", o->settings.sizes, "Encoders: b16, l14")->check(CLI::IsMember({"b16", "l14"}));
     app.add_option("--dtype", o->dtypes, "Precisions: f32, bf16, int8")->check(CLI::IsMember({"f32", "bf16", "int8"}));
     app.add_option("--threads", o->settings.threads, "Numbers of threads to measure with")

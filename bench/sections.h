@@ -7,10 +7,11 @@
 
 namespace mt::bench {
 
-void measure_layers(const Settings& settings, Table& table);   // products, attention, norms, quantisation
-void measure_encoder(const Settings& settings, Table& table);  // whole encoder: sizes, batches, ragged, merged, long
-void measure_errors(const Settings& settings, Table& table);   // of bf16 and int8, block by block
-void measure_data(const Settings& settings, Table& table);     // decoding, tokenizers, HDF5
+void measure_layers(const Settings& settings, Table& table);    // products, attention, norms, quantisation
+void measure_encoder(const Settings& settings, Table& table);   // whole encoder: sizes, batches, ragged, merged, long
+void measure_training(const Settings& settings, Table& table);  // steps through the encoder and back
+void measure_errors(const Settings& settings, Table& table);    // of bf16 and int8, block by block
+void measure_data(const Settings& settings, Table& table);      // decoding, tokenizers, HDF5
 // mt-encode as a user runs it: rate, peak memory, how both hold for many samples. programs: the folder it is in.
 void measure_programs(const Settings& settings, const std::string& programs, Table& table);
 
