@@ -192,9 +192,9 @@ TEST_CASE("trainable encoder: gradients are the same bytes for any number of thr
                                            {"tokens", encoder.backward(slopes(features.shape()))}};
     for (const Parameter* parameter : encoder.parameters()) found[parameter->name] = parameter->gradient;
     if (expected.empty()) expected = found;
-    for (const auto& [name, tensor] : expected) {
-      CAPTURE(name);
-      CHECK(same_bytes(found.at(name), tensor));
+    for (const auto& entry : expected) {
+      CAPTURE(entry.first);
+      CHECK(same_bytes(found.at(entry.first), entry.second));
     }
   }
 }
