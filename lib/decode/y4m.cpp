@@ -17,6 +17,7 @@ namespace mt::formats {
 
 namespace {
 
+constexpr std::string_view kMagic = "YUV4MPEG2";
 constexpr std::size_t kMostLine = 4096;
 
 struct Layout {
@@ -73,8 +74,9 @@ double rate_in(std::string_view text, const std::string& name) {
 }
 
 Header header_in(std::string_view line, const std::string& name) {
+  if (!line.starts_with(kMagic)) throw Error(name, fmt::format("does not start with {}", kMagic));
   Header header;
-  for (const std::string_view field : split(line.substr(9), ' ')) {
+  for (const std::string_view field : split(line.substr(kMagic.size()), ' ')) {
     if (field.empty()) continue;
     const std::string_view value = field.substr(1);
     if (field[0] == 'W' || field[0] == 'H') {

@@ -127,6 +127,14 @@ TEST_CASE("video: cut anywhere it is refused, or gives no more frames than it ha
   }
 }
 
+TEST_CASE("y4m: a first line that is shorter than the format's name is refused") {
+  for (const char* text : {"", "\n", "YUV4MPEG", "YUV4\nFRAME\n", "5:1 C420\nFRAME\n"}) {
+    CAPTURE(text);
+    const std::string bytes = text;
+    CHECK_THROWS_AS(decode_all(view(bytes), "x.y4m"), Error);
+  }
+}
+
 TEST_CASE("y4m: what is cut is refused by its frame, or salvaged up to it") {
   const std::string whole = y4m_of("W4 H2 F10:1 C420jpeg", 3, 12);
   CHECK(decode_all(view(whole), "x.y4m") == 3);
