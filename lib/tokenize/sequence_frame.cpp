@@ -175,10 +175,15 @@ auto SequenceFrame::parameters_of(Self& self) {
 std::vector<Parameter*> SequenceFrame::parameters() { return parameters_of(*this); }
 std::vector<const Parameter*> SequenceFrame::parameters() const { return parameters_of(*this); }
 
+// That of patches of scaled data. With 0.02, as before a training, the order of the tokens is lost until training has
+// found it: heads on the mean of a random encoder's features had 46, 88 and 95 % of PickupGestureWiimoteZ, Epilepsy and
+// BasicMotions right, with 1 they have 66, 92 and 95 %.
+constexpr float kDeviation = 1;
+
 void add_initial_frame(Part& part, std::size_t width, std::size_t prefix, std::size_t places, std::uint64_t seed) {
   const auto normal = [&](const char* name, Shape shape) {
     Tensor tensor(DType::f32, std::move(shape));
-    Random(seed, stream_of(tokenizer_where(part) + ": " + name)).fill_normal(tensor.as<float>(), 0, 0.02F);
+    Random(seed, stream_of(tokenizer_where(part) + ": " + name)).fill_normal(tensor.as<float>(), 0, kDeviation);
     part.tensors[name] = std::move(tensor);
   };
   if (prefix > 0) normal("cls", prefix == 1 ? Shape{width} : Shape{prefix, width});

@@ -56,8 +56,8 @@ class SequenceFrame {
   mutable std::shared_ptr<const Tensor> sines_;  // [places so far, width]
 };
 
-// Adds the frame of a tokenizer that nobody has trained: a cls of `prefix` rows from N(0, 0.02^2) and learned positions
-// of `places` rows from the same (0: none). Equal arguments give equal tensors.
+// Adds the frame of a tokenizer that nobody has trained: a cls of `prefix` rows from N(0, 1) and learned positions of
+// `places` rows from the same (0: none). Equal arguments give equal tensors.
 void add_initial_frame(Part& part, std::size_t width, std::size_t prefix, std::size_t places, std::uint64_t seed);
 
 }  // namespace mt

@@ -46,8 +46,8 @@ class GraphEmbedding : public TokenEmbedding {
   std::shared_ptr<const Linear> packed_;  // the same numbers: a row's bytes then depend on nothing but the row
 };
 
-// Adds an embedding that nobody has trained to a part with the settings of graph_samples.h: all from N(0, 0.02^2) but
-// the projection, N(0, 1 / P), and a pre-norm of gain 1. Equal arguments give equal tensors.
+// Adds an embedding that nobody has trained to a part with the settings of graph_samples.h: types and kinds from
+// N(0, 0.5^2), the projection from N(0, 1 / P), a pre-norm of gain 1. Equal arguments give equal tensors.
 void add_initial_graph_embedding(Part& part, std::size_t width, std::uint64_t seed);
 
 }  // namespace mt
