@@ -29,7 +29,7 @@ Part schema_part(bool bypass = false) {
   return part;
 }
 
-struct Rows {
+struct TableRows {
   Tensor patches = Tensor::of<float>({6, 1}, {0.5F, 0, -2, 0, 0, 1.5F});
   Tensor codes = Tensor::of<std::int32_t>({6, 2}, {-1, 0, 4, 1, -1, 2, 0, 0, 1, 1, -1, 2});
   Tensor none;
@@ -38,7 +38,7 @@ struct Rows {
 };
 
 // The formula at the head of tabular_embedding.h, in double precision: cls in front of each row's tokens.
-std::vector<double> formula(const std::map<std::string, std::vector<double>>& v, const Rows& in) {
+std::vector<double> formula(const std::map<std::string, std::vector<double>>& v, const TableRows& in) {
   std::vector<double> y;
   for (std::size_t t = 0; t < 6; ++t) {
     if (t % 3 == 0) y.insert(y.end(), v.at("cls").begin(), v.at("cls").end());
@@ -62,7 +62,7 @@ TEST_CASE("tabular embedding: forward is the formula, backward its slope") {
   const auto embedding = token_embedding_of(part);
   CHECK(embedding->width() == kWidth);
   CHECK(embedding->prefix() == 1);
-  const Rows in;
+  const TableRows in;
   std::map<std::string, std::vector<double>> values;
   for (Parameter* parameter : embedding->parameters()) {
     parameter->clear_gradient();
@@ -96,7 +96,7 @@ TEST_CASE("tabular embedding: codes that its tables do not have are refused befo
   add_initial_tabular_embedding(part, kWidth, 3);
   const TabularEmbedding embedding(part);
   const auto refused = [&](std::int32_t entry, std::int32_t column) {
-    Rows in;
+    TableRows in;
     in.codes.row<std::int32_t>(1)[0] = entry;
     in.codes.row<std::int32_t>(1)[1] = column;
     try {
