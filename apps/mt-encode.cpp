@@ -13,6 +13,7 @@
 #include "cli/run.h"
 #include "encoder/encode_stream.h"
 #include "encoder/model_source.h"
+#include "heads/head.h"
 
 using namespace mt;
 
@@ -122,14 +123,22 @@ TokenAdditions additions_of(const Options& o, const Schema& tokens, Progress& pr
   return additions;
 }
 
-Pooling pooling_of(const Options& o, const Part& encoder, std::size_t prefix, Progress& progress) {
+// --pool, else what the model's head learned with, else what its encoder says.
+Pooling pooling_of(const Options& o, const Model& model, std::size_t prefix, Progress& progress) {
   if (!o.pool.empty()) {
     const Pooling pooling = pooling_named(o.pool);
     if (pooling == Pooling::cls && prefix == 0)
       throw Error("--pool cls", "these tokens have no class token", "--pool mean, or --cls zero");
     return pooling;
   }
-  const std::string usual = encoder.config.value("pooling", "");
+  if (model.has("head")) {
+    const std::string pool = head_input_from(model.part("head").config).pool;
+    if (!pool.empty()) {
+      progress.note(fmt::format("pooling {}, as the model's head learned it", pool));
+      return pooling_named(pool);
+    }
+  }
+  const std::string usual = model.part("encoder").config.value("pooling", "");
   if (prefix == 0) {
     progress.note("the tokens have no class token: pooling their mean");
     return Pooling::mean;
@@ -255,7 +264,7 @@ cli::Outcome encode(const Options& o) {
   stream.strict = o.strict;
   stream.additions = additions_of(o, tokens, progress);
   stream.encode.prefix = tokens.prefix + (stream.additions.cls ? 1 : 0);
-  stream.encode.pooling = pooling_of(o, part, stream.encode.prefix, progress);
+  stream.encode.pooling = pooling_of(o, *model, stream.encode.prefix, progress);
   stream.encode.layers = o.layers;
   stream.encode.norm = o.norm;
   stream.encode.projection = !o.no_projection;

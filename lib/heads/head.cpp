@@ -102,11 +102,17 @@ HeadKind head_kind_named(std::string_view name) {
 }
 
 HeadInput head_input_of(const Schema& schema, std::size_t rows) {
-  return {schema.kind, schema.modality, rows, schema.config.empty() ? "" : hex(sha256(schema.config.dump()))};
+  return {.kind = schema.kind,
+          .modality = schema.modality,
+          .rows = rows,
+          .digest = schema.config.empty() ? "" : hex(sha256(schema.config.dump()))};
 }
 
 nlohmann::json to_json(const HeadInput& input) {
-  return {{"kind", name_of(input.kind)}, {"modality", input.modality}, {"rows", input.rows}, {"digest", input.digest}};
+  nlohmann::json json = {
+      {"kind", name_of(input.kind)}, {"modality", input.modality}, {"rows", input.rows}, {"digest", input.digest}};
+  if (!input.pool.empty()) json["pool"] = input.pool;
+  return json;
 }
 
 HeadInput head_input_from(const nlohmann::json& config) {
@@ -116,6 +122,7 @@ HeadInput head_input_from(const nlohmann::json& config) {
   result.modality = config_value<std::string>(input, "modality");
   result.rows = config_value<std::size_t>(input, "rows");
   result.digest = config_value<std::string>(input, "digest");
+  if (input.contains("pool")) result.pool = config_value<std::string>(input, "pool");
   if (result.rows == 0) throw Error("head", "takes samples of 0 rows", "train it again");
   return result;
 }

@@ -7,7 +7,8 @@
 //   class_names     [C] strings, by number
 //   input           what the training samples were: kind ("features", "patches", "tokens"), modality, rows (of one
 //   sample,
-//                   laid end to end; 1 for pooled features), digest (hexadecimal SHA-256 of those files' mt_config)
+//                   laid end to end; 1 for pooled features), digest (hexadecimal SHA-256 of those files' mt_config),
+//                   pool (how the features were pooled, where the head learned together with what made them)
 //   training        how it was trained: loss, optimiser, l2, schedule, seed, samples, validation metrics, ... (a record
 //   for
 //                   people; nothing reads it to decide)
@@ -50,9 +51,10 @@ HeadKind head_kind_named(std::string_view name);  // "nearest-mean" too; throws 
 // Where a head's training samples came from, so that scoring other samples can be questioned.
 struct HeadInput {
   Kind kind = Kind::features;
-  std::string modality;  // empty: unknown
-  std::size_t rows = 1;  // rows of one sample, laid end to end
-  std::string digest;    // of the files' mt_config; empty: unknown
+  std::string modality;   // empty: unknown
+  std::size_t rows = 1;   // rows of one sample, laid end to end
+  std::string digest;     // of the files' mt_config; empty: unknown
+  std::string pool = {};  // pooling of the encoder that it learned with; empty: unknown
   bool operator==(const HeadInput&) const = default;
 };
 // rows: of each sample (1 for pooled features).
