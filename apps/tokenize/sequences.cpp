@@ -92,9 +92,12 @@ Tokenizer choose_tokenizer(const TokenizerRecipe& recipe, const SequenceOptions&
   const auto lacks_embedding = [](const Part& part) { return !part.config.contains("embedding"); };
   // Before the inputs are read, which may take long.
   const bool whole = tokenizer.from_model && !lacks_embedding(model.part(name));
-  const std::size_t width = options.patches || whole ? 0 : width_for(model, options);
+  // A tokenizer that is fitted while patches are cut has its embedding too where its width is known: mt-train-head
+  // teaches it.
+  const bool embeds = !options.patches || (!options.fit.empty() && (model.has("encoder") || options.width));
+  const std::size_t width = !embeds || whole ? 0 : width_for(model, options);
   tokenizer.part = tokenizer.from_model ? model.part(name) : recipe.make();
-  if (!options.patches && lacks_embedding(tokenizer.part)) {
+  if (embeds && lacks_embedding(tokenizer.part)) {
     tokenizer.part.digests.clear();
     recipe.initialise(tokenizer.part, width, options.session.common.seed);
     tokenizer.part.config["initialised_from_seed"] = options.session.common.seed;

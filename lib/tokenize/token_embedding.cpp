@@ -20,7 +20,9 @@ namespace mt {
 std::unique_ptr<TokenEmbedding> token_embedding_of(const Part& part) {
   const auto found = part.config.find("embedding");
   const std::string kind = found != part.config.end() && found->is_string() ? found->get<std::string>() : "";
-  if (kind == "linear") return std::make_unique<LinearEmbedding>(part);
+  // A picture's part says no kind: image_tokenizer.h has its own, faster way to the same tokens.
+  const bool picture = kind.empty() && part.config.contains("patch") && part.has("patch.weight");
+  if (kind == "linear" || picture) return std::make_unique<LinearEmbedding>(part);
   if (kind == "tabular") return std::make_unique<TabularEmbedding>(part);
   if (kind == "text") return std::make_unique<TextEmbedding>(part);
   if (kind == "graph") return std::make_unique<GraphEmbedding>(part);
