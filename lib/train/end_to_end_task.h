@@ -1,0 +1,94 @@
+// Learning from patches: tokenizer -> encoder -> head, with gradients back
+// through all of them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "encoder/trainable_encoder.h"
+#include "heads/network.h"
+#include "heads/standardisation.h"
+#include "tokenize/token_embedding.h"
+#include "train/augmentation.h"
+#include "train/loop.h"
+#include "train/losses.h"
+#include "train/patch_set.h"
+#include "train/patch_tokenizer.h"
+#include "train/shuffled_samples.h"
+
+namespace mt {
+
+// What samples go through. All of it must outlive the task.
+struct EndToEndModel {
+  TokenEmbedding& embedding;
+  TrainableEncoder& encoder;
+  Network& head;
+  std::optional<Standardisation> standardisation;  // of the features, fixed
+  EncodeOptions encode;
+  bool tokenizer_learns = false, encoder_learns = false;
+
+  bool below_head_learns() const { return tokenizer_learns || encoder_learns; }
+};
+
+struct EndToEndOptions {
+  std::size_t batch = 64;     // samples of a step
+  std::size_t budget = 4096;  // tokens computed at once: a batch is taken in
+                              // such pieces, whose gradients add up
+  AugmentationSettings augmentation;
+  // left out while training
+  std::uint64_t seed = 0;
+};
+
+class EndToEndTask : public LearningTask {
+ public:
+  // train, validation: numbers in the set.
+  EndToEndTask(EndToEndModel model, PatchSet& set, std::vector<std::size_t> train, std::vector<std::size_t> validation,
+               CrossEntropy loss, const EndToEndOptions& options, ThreadPool& pool);
+
+  std::vector<Parameter*> parameters() override;
+  void parameters_changed() override;
+  std::size_t batches_per_epoch() const override { return samples_.batches_per_epoch(); }
+  void begin_epoch(std::size_t epoch, std::size_t skip_batches) override {
+    epoch_ = epoch;
+    samples_.begin_epoch(epoch, skip_batches);
+  }
+  BatchResult learn(std::uint64_t step) override;
+  std::string describe_batch() override;
+  std::optional<HeadScore> validate() override;
+
+  // Calls visit(features [n, width], samples) for the given samples in order,
+  // as the model makes them without learning anything. budget: tokens that are
+  // computed at once.
+  using FeatureVisitor = std::function<void(const Tensor& features, std::span<const std::size_t> samples)>;
+  static void visit_features(const EndToEndModel& model, PatchSet& set, std::span<const std::size_t> samples,
+                             std::size_t budget, ThreadPool& pool, const FeatureVisitor& visit);
+
+ private:
+  struct Piece;
+  static Piece prepare(Batch batch, std::span<const std::size_t> samples, const PatchScale& scale,
+                       const TokenEmbedding& embedding);
+  void leave_tokens_out(Piece& piece, Tensor& tokens) const;
+  void learn_piece(Piece& piece, std::uint64_t draw, double weight, BatchResult& result);
+  double slope_of(const Piece& piece, std::size_t i, std::span<float> row) const;
+  void standardise(Tensor& features) const;
+
+  EndToEndModel model_;
+  PatchSet& set_;
+  std::vector<std::size_t> validation_;
+  CrossEntropy loss_;
+  EndToEndOptions options_;
+  ThreadPool& pool_;
+  PatchScale scale_;
+  Augmentation augmentation_;
+  ShuffledSamples samples_;
+  std::size_t epoch_ = 0;
+  std::vector<std::size_t> batch_;      // numbers of the last batch's samples
+  std::optional<std::size_t> culprit_;  // the first of them whose loss is not finite
+};
+
+}  // namespace mt
