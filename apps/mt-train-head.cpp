@@ -1,9 +1,5 @@
-// mt-train-head: learn a head on cached features.
-#include <unistd.h>
-
-#include <cerrno>
+// mt-train-head: learn a head on cached features, or tokenizer, encoder and head from patches.
 #include <cmath>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -16,31 +12,33 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "base/version.h"
 #include "cli/common_options.h"
 #include "cli/progress_bar.h"
 #include "cli/run.h"
-#include "store/model_file.h"
+#include "train-head/end_to_end.h"
 #include "train-head/regression.h"
+#include "train-head/session.h"
 #include "train/head_training.h"
 
 namespace {
 
-namespace fs = std::filesystem;
 using namespace mt;
 
 constexpr const char* kProgram = "mt-train-head";
 
 struct Options {
-  cli::CommonOptions common;
+  train_head::SessionOptions session;
   HeadTrainingSettings settings;
+  train_head::EndToEndOptions end_to_end;
   std::vector<std::string> validation = {"0.1"};
   std::string task = "classification", kind = "linear", activation = "gelu", vote = "uniform", distance = "euclidean",
               select = "accuracy";
-  std::string optimizer, l2 = "auto", hidden = "512", class_weights, schedule = "cosine", memory, log, output;
-  std::optional<double> rate, weight_decay;
-  double checkpoint_s = 30;
-  bool no_standardise = false, no_refit = false, force = false, resume = false, dry_run = false;
+  std::string optimizer, l2 = "auto", hidden = "512", class_weights, schedule = "cosine", memory;
+  std::optional<double> rate, weight_decay, clip;
+  std::optional<std::size_t> batch;
+  bool no_standardise = false, no_refit = false;
+
+  bool from_patches() const { return !end_to_end.models.empty(); }
 };
 
 std::vector<double> numbers(const std::string& option, const std::string& text, double least) {
@@ -82,13 +80,18 @@ void read_validation(const Options& options, HeadTrainingSettings& settings) {
 HeadTrainingSettings settings_of(const Options& options, const CLI::App& app) {
   HeadTrainingSettings settings = options.settings;
   settings.kind = head_kind_named(app.count("--hidden") > 0 && app.count("--kind") == 0 ? "mlp" : options.kind);
+  const bool patches = options.from_patches();
   const bool learned = settings.kind == HeadKind::linear || settings.kind == HeadKind::mlp;
   settings.optimiser =
-      options.optimizer.empty() ? (settings.kind == HeadKind::mlp ? "adamw" : "lbfgs") : options.optimizer;
+      options.optimizer.empty() ? (settings.kind == HeadKind::mlp || patches ? "adamw" : "lbfgs") : options.optimizer;
   const bool lbfgs = settings.kind == HeadKind::linear && settings.optimiser == "lbfgs";
   const bool knn = settings.kind == HeadKind::knn;
   if (settings.kind == HeadKind::mlp && settings.optimiser == "lbfgs") {
     throw UsageError("--optimizer", "lbfgs trains linear heads only", "use adamw or sgd for an mlp");
+  }
+  if (patches && (!learned || lbfgs)) {
+    throw UsageError(learned ? "--optimizer" : "--kind", "has no gradient for what is below the head",
+                     "with --model use --kind linear or mlp, and --optimizer adamw or sgd");
   }
   refuse_without(app, learned, {"--optimizer", "--label-smoothing", "--class-weights", "--log", "--resume"},
                  "linear and mlp heads");
@@ -116,7 +119,7 @@ HeadTrainingSettings settings_of(const Options& options, const CLI::App& app) {
   settings.select = criterion_named(options.select);
   settings.standardise = !options.no_standardise;
   settings.probe.refit = !options.no_refit;
-  settings.seed = options.common.seed;
+  settings.seed = options.session.common.seed;
   read_validation(options, settings);
   if (!settings.group.empty() && (!settings.validation_files.empty() || settings.validation == 0)) {
     throw UsageError("--group", "nothing is held out by share", "give --validation a share such as 0.1");
@@ -137,6 +140,8 @@ HeadTrainingSettings settings_of(const Options& options, const CLI::App& app) {
   settings.loop.schedule.kind = schedule_named(options.schedule);
   settings.loop.schedule.rate = options.rate.value_or(adamw ? 1e-3 : 0.1);
   settings.loop.optimiser.weight_decay = options.weight_decay.value_or(adamw ? 0.01 : 1e-4);
+  settings.loop.clip = options.clip.value_or(patches ? 1 : 0);
+  settings.batch = options.batch.value_or(patches ? 64 : 256);
   settings.memory = total_memory() / 4;
   if (!options.memory.empty()) {
     const auto bytes = parse_bytes(options.memory);
@@ -147,35 +152,12 @@ HeadTrainingSettings settings_of(const Options& options, const CLI::App& app) {
   return settings;
 }
 
-void require_writable(const Options& options) {
-  if (options.output == "-")
-    throw UsageError("--output", "a model file cannot be written to a pipe", "give a file name");
-  if (options.output.empty()) throw UsageError("--output", "is required", "give -o FILE");
-  const fs::path target(options.output);
-  std::error_code ignored;
-  if (fs::is_directory(target, ignored)) throw Error(options.output, "is a directory", "give a file name");
+std::vector<std::string> inputs_of(const Options& options) {
   std::vector<std::string> inputs = options.settings.features;
   inputs.insert(inputs.end(), options.validation.begin(), options.validation.end());
-  cli::refuse_output_over_input(options.output, inputs);
-  const fs::path parent = target.has_parent_path() ? target.parent_path() : fs::path(".");
-  if (::access(parent.c_str(), W_OK) != 0) throw system_error(options.output, "write in its directory", errno);
+  inputs.insert(inputs.end(), options.end_to_end.models.begin(), options.end_to_end.models.end());
+  return inputs;
 }
-
-// True when the output is there and equal; throws when it is there and may not be replaced.
-bool already_done(const Options& options, const std::string& run) {
-  if (options.force || !fs::exists(options.output)) return false;
-  if (is_model_file(options.output)) {
-    const Model model = read_model_file(options.output);
-    if (model.has("head") &&
-        model.part("head").config.value("training", nlohmann::json::object()).value("run", "") == run) {
-      return true;
-    }
-  }
-  throw Error(options.output, "exists and is not what this command makes",
-              "use another name, or --force to replace it");
-}
-
-std::string percent(double share) { return fmt::format("{:.2f} %", 100 * share); }
 
 // What was learned, in one line.
 std::string summary(const HeadTrainingSettings& settings, const nlohmann::json& metrics) {
@@ -185,19 +167,14 @@ std::string summary(const HeadTrainingSettings& settings, const nlohmann::json& 
   if (fit.contains("l2")) text += fmt::format(", l2 {:g}", fit["l2"].get<double>());
   if (fit.contains("best_epoch"))
     text += fmt::format(", epoch {} of {}", fit["best_epoch"].get<std::size_t>(), fit["epochs"].get<std::size_t>());
-  if (metrics.contains("validation_score")) {
-    const nlohmann::json& score = metrics["validation_score"];
-    text +=
-        fmt::format(": accuracy {}, log loss {:.4f} on {} validation samples", percent(score["accuracy"].get<double>()),
-                    score["loss"].get<double>(), score["samples"].get<std::size_t>());
-  }
+  text += train_head::score_text(metrics);
   if (fit.value("refitted", false)) text += ", then refitted on all of them";
   return text;
 }
 
 cli::Outcome dry_run(const Options& options, const HeadTraining& training) {
   const nlohmann::json plan = training.plan();
-  if (options.common.json) {
+  if (options.session.common.json) {
     std::cout << plan.dump(2) << "\n";
     return cli::Outcome::done;
   }
@@ -214,38 +191,22 @@ cli::Outcome dry_run(const Options& options, const HeadTraining& training) {
 
 // Numbers to be predicted: one way to learn them, exactly, so that few of the options mean anything.
 cli::Outcome train_numbers(const Options& options, const CLI::App& app) {
-  refuse_without(app, false,
-                 {"--kind",
-                  "--hidden",
-                  "--activation",
-                  "--dropout",
-                  "--k",
-                  "--vote",
-                  "--distance",
-                  "--half",
-                  "--no-standardise",
-                  "--select",
-                  "--no-refit",
-                  "--optimizer",
-                  "--tolerance",
-                  "--iterations",
-                  "--label-smoothing",
-                  "--class-weights",
-                  "--epochs",
-                  "--batch",
-                  "--learning-rate",
-                  "--schedule",
-                  "--warm-up",
-                  "--step-epochs",
-                  "--step-factor",
-                  "--weight-decay",
-                  "--momentum",
-                  "--clip",
-                  "--patience",
-                  "--memory",
-                  "--resume",
-                  "--checkpoint",
-                  "--log"},
+  refuse_without(app, false, {"--model",         "--kind",
+                              "--hidden",        "--activation",
+                              "--dropout",       "--k",
+                              "--vote",          "--distance",
+                              "--half",          "--no-standardise",
+                              "--select",        "--no-refit",
+                              "--optimizer",     "--tolerance",
+                              "--iterations",    "--label-smoothing",
+                              "--class-weights", "--epochs",
+                              "--batch",         "--learning-rate",
+                              "--schedule",      "--warm-up",
+                              "--step-epochs",   "--step-factor",
+                              "--weight-decay",  "--momentum",
+                              "--clip",          "--patience",
+                              "--memory",        "--resume",
+                              "--checkpoint",    "--log"},
                  "--task classification");
   HeadTrainingSettings checked = options.settings;
   read_validation(options, checked);
@@ -254,62 +215,39 @@ cli::Outcome train_numbers(const Options& options, const CLI::App& app) {
   regression.settings.validation_files = checked.validation_files;
   regression.settings.validation = checked.validation_files.empty() ? checked.validation : 0;
   regression.settings.group = options.settings.group;
-  regression.settings.seed = options.common.seed;
+  regression.settings.seed = options.session.common.seed;
   if (options.l2 != "auto") regression.settings.l2 = numbers("--l2", options.l2, 0);
   if (checked.validation_files.empty() && checked.validation == 0 && regression.settings.l2.size() != 1) {
     throw UsageError("--l2", "needs validation samples to choose on",
                      "give one value, such as --l2 1e-3, or --validation 0.1");
   }
-  regression.output = options.output;
-  regression.force = options.force;
-  regression.dry_run = options.dry_run;
-  regression.common = options.common;
-  if (!options.dry_run) require_writable(options);
+  regression.output = options.session.output;
+  regression.force = options.session.force;
+  regression.dry_run = options.session.dry_run;
+  regression.common = options.session.common;
+  if (!options.session.dry_run) require_writable(options.session, inputs_of(options));
   return train_head::train_regression(regression);
 }
 
 cli::Outcome train(const Options& options, const CLI::App& app) {
+  if (!options.from_patches()) train_head::refuse_end_to_end_options(app);
   if (options.task == "regression") return train_numbers(options, app);
   const HeadTrainingSettings settings = settings_of(options, app);
-  if (!options.dry_run) require_writable(options);
-  ThreadPool pool(thread_count(options.common.threads));
-  cli::ProgressBar bar(kProgram, "train", options.common, "samples seen");  // each once a pass
+  const train_head::SessionOptions& session = options.session;
+  if (!session.dry_run) require_writable(session, inputs_of(options));
+  if (options.from_patches()) return train_end_to_end(options.end_to_end, settings, session);
+
+  ThreadPool pool(thread_count(session.common.threads));
+  cli::ProgressBar bar(kProgram, "train", session.common, "samples seen");  // each once a pass
   HeadTraining training(settings, pool, bar);
-  if (options.dry_run) return dry_run(options, training);
-  if (already_done(options, training.run())) {
-    bar.note(fmt::format("{} is there already, made of the same samples with the same settings", options.output));
-    return cli::Outcome::done;
-  }
-
-  const std::string part = options.output + ".part";
-  StateFile states(part, training.run(), options.checkpoint_s);
-  std::optional<TrainingState> resumed;
-  if (options.resume) {
-    resumed = states.load();
-    if (!resumed) bar.note("there is nothing to resume: starting");
-  } else if (fs::exists(part) && !options.force) {
-    throw Error(part, "holds an unfinished run", "go on with --resume, or start over with --force");
-  }
-  std::unique_ptr<TrainingLog> log = std::make_unique<TrainingLog>();
-  if (!options.log.empty()) {
-    const std::uint64_t keep = resumed ? resumed->progress.value("log_bytes", std::uint64_t{0}) : 0;
-    log = std::make_unique<TrainingLog>(options.log, options.force || options.resume, keep);
-  }
-  Watch watch{bar, *log, states, std::move(resumed)};
-  TrainedHead trained = training.train(watch);
-
-  Model model;
-  model.parts.emplace("head", std::move(trained.part));
-  write_model_file(options.output, model, fmt::format("{} {}", kProgram, kVersion), options.force);
-  states.remove();
-  bar.note(summary(settings, trained.metrics));
-  bar.finish(options.output);
-  if (options.common.json) {
-    trained.metrics["output"] = options.output;
-    trained.metrics["seconds"] = bar.seconds();
-    std::cout << trained.metrics.dump(2) << "\n";
-  }
-  return cli::Outcome::done;
+  if (session.dry_run) return dry_run(options, training);
+  return run_session(session, training.run(), bar, [&](Watch& watch) {
+    TrainedHead head = training.train(watch);
+    train_head::Trained trained{{}, std::move(head.metrics), ""};
+    trained.summary = summary(settings, trained.metrics);
+    trained.model.parts.emplace("head", std::move(head.part));
+    return trained;
+  });
 }
 
 void describe_head(CLI::App& app, Options& o) {
@@ -398,9 +336,8 @@ void describe_learning(CLI::App& app, Options& o) {
                ->check(CLI::Range(std::size_t{1}, std::size_t{1000000}))
                ->capture_default_str(),
            "N");
-  learning(app.add_option("--batch", o.settings.batch, "Samples of one step")
-               ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 20))
-               ->capture_default_str(),
+  learning(app.add_option("--batch", o.batch, "Samples of one step; else 256, of patches 64")
+               ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 20)),
            "N");
   learning(app.add_option("--learning-rate", o.rate, "Highest rate; else 0.001 for adamw, 0.1 for sgd")
                ->check(CLI::Range(0.0, 1e6)),
@@ -429,10 +366,10 @@ void describe_learning(CLI::App& app, Options& o) {
                ->check(CLI::Range(0.0, 0.9999))
                ->capture_default_str(),
            "X");
-  learning(app.add_option("--clip", loop.clip, "Largest norm of the gradient; 0 is off")
-               ->check(CLI::Range(0.0, 1e30))
-               ->capture_default_str(),
-           "X");
+  learning(
+      app.add_option("--clip", o.clip, "Largest norm of the gradient; 0 is off, and the default but for patches: 1")
+          ->check(CLI::Range(0.0, 1e30)),
+      "X");
   learning(
       app.add_option("--patience", loop.patience, "Stop after so many epochs without a better validation; 0 is never")
           ->capture_default_str(),
@@ -440,33 +377,37 @@ void describe_learning(CLI::App& app, Options& o) {
 }
 
 void describe_output(CLI::App& app, Options& o) {
-  app.add_option("--memory", o.memory, "Features held in memory; more are streamed from disk [a quarter of the memory]")
+  app.add_option("--memory", o.memory,
+                 "Features held in memory, more are streamed from disk; activations kept [a quarter of the memory]")
       ->option_text("SIZE")
       ->group("Speed");
-  app.add_option("-o,--output", o.output, "Model file of the head")->option_text("FILE")->group("Output");
-  app.add_flag("--force", o.force, "Replace an existing output")->group("Output");
-  app.add_flag("--resume", o.resume, "Go on where an interrupted run stopped")->group("Output");
-  app.add_option("--checkpoint", o.checkpoint_s, "Seconds between two saves of an unfinished run")
+  app.add_option("-o,--output", o.session.output, "Model file of what was learned")
+      ->option_text("FILE")
+      ->group("Output");
+  app.add_flag("--force", o.session.force, "Replace an existing output")->group("Output");
+  app.add_flag("--resume", o.session.resume, "Go on where an interrupted run stopped")->group("Output");
+  app.add_option("--checkpoint", o.session.checkpoint_s, "Seconds between two saves of an unfinished run")
       ->option_text("S")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str()
       ->group("Output");
-  app.add_option("--log", o.log, "Diary of the run: a JSON object for each step and validation")
+  app.add_option("--log", o.session.log, "Diary of the run: a JSON object for each step and validation")
       ->option_text("FILE")
       ->group("Output");
-  app.add_flag("--dry-run", o.dry_run, "Say what would be learned from what, write nothing")->group("Output");
+  app.add_flag("--dry-run", o.session.dry_run, "Say what would be learned from what, write nothing")->group("Output");
 }
 
 const cli::About kAbout = {
     kProgram,
     "[options] FEATURES... -o HEAD",
-    "Learn a head on cached features: the classes of samples from what the encoder made of them.",
+    "Learn a head on cached features; or from patches, with --model, tokenizer, encoder and head together.",
     {"mt-train-head train.features.h5 -o head.h5",
      "mt-train-head train.features.h5 --validation val.features.h5 --l2 1e-4,1e-3,1e-2 -o head.h5",
      "mt-train-head train.features.h5 --hidden 512,256 --dropout 0.1 --epochs 50 --patience 5 -o head.h5",
      "mt-train-head train.features.h5 --kind knn --k 20 --distance cosine -o head.h5",
+     "mt-train-head train.patches.h5 --model b16.h5 --model audio.h5 --train head,tokenizer -o task.h5",
      "mt-train-head train.features.h5 --task regression --validation val.features.h5 -o forecast.h5"},
-    {"mt-encode(1)", "mt-eval(1)", "mt-inspect(1)", "mt-cat(1)"}};
+    {"mt-tokenize(1)", "mt-encode(1)", "mt-eval(1)", "mt-inspect(1)", "mt-cat(1)"}};
 
 }  // namespace
 
@@ -474,15 +415,16 @@ int main(int argc, char** argv) {
   return cli::run(kAbout, argc, argv, [](CLI::App& app) -> cli::Action {
     auto options = std::make_shared<Options>();
     app.add_option("features", options->settings.features,
-                   "Files of labelled features, joined by class name; \"-\" is standard input")
+                   "Files of labelled features (or patches), joined by class name; \"-\" is standard input")
         ->option_text("FEATURES...")
         ->required()
         ->group("Input");
     describe_head(app, *options);
+    train_head::add_end_to_end_options(app, options->end_to_end);
     describe_validation(app, *options);
     describe_learning(app, *options);
-    cli::add_seed_option(app, options->common);
-    cli::add_common_options(app, options->common);
+    cli::add_seed_option(app, options->session.common);
+    cli::add_common_options(app, options->session.common);
     describe_output(app, *options);
     return [options, &app] { return train(*options, app); };
   });

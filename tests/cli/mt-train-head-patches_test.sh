@@ -1,0 +1,106 @@
+# Tokenizer, encoder and head that learn together from patches: the whole circle, what is frozen, killed and resumed.
+. "$(dirname "$0")/lib.sh"
+
+# Series of one channel and two classes, of 20 to 27 steps: noise around a slope that rises or falls.
+cases() { # cases, seed, file
+  awk -v n="$1" -v seed="$2" 'BEGIN {
+    srand(seed); print "@problemName made\n@univariate true\n@classLabel true falls rises\n@data"
+    for (i = 0; i < n; ++i) for (t = 0; t < 20 + i % 8; ++t)
+      printf "%.4f%s", (i % 2 ? 1 : -1) * t / 12 + 2 * rand(), t < 19 + i % 8 ? "," : i % 2 ? ":rises\n" : ":falls\n"
+  }' >"$3"
+}
+number() { sed -n "s/^ *\"$1\": \([0-9.e-]*\),*$/\1/p" "$2" | head -n 1; }
+
+cases 40 1 train.ts
+cases 30 2 val.ts
+case_ "mt-tokenize: --patches --fit with an encoder writes a tokenizer that can learn"
+run mt-tokenize time-series train.ts --embedding patch --patches --fit tokenizer.h5 --model random:tiny --quiet -o train.patches.h5
+expect_status 0
+run mt-tokenize time-series val.ts --patches --model tokenizer.h5 --quiet -o val.patches.h5
+expect_status 0
+run mt-inspect --json tokenizer.h5
+expect_stdout '"embedding"'
+
+once="mt-train-head train.patches.h5 --model random:tiny --model tokenizer.h5 --validation val.patches.h5 --batch 10 --quiet"
+learn="$once --epochs 3"
+case_ "mt-train-head: what learned from patches serves every program, and scores as it did in training"
+run mt-train-head train.patches.h5 --model random:tiny --model tokenizer.h5 --validation val.patches.h5 --batch 10 --epochs 3 \
+  --log run.jsonl -o task.h5
+expect_status 0
+expect_stderr "head, tokenizer: "
+expect_stderr "on 30 validation samples"
+run mt-train-head train.patches.h5 --model random:tiny --model tokenizer.h5 --validation val.patches.h5 --batch 10 --epochs 3 \
+  --quiet --json --force -o task.h5
+expect_status 0
+trained=$(number accuracy stdout)
+run_pipe "mt-tokenize time-series val.ts --model task.h5 --quiet -o - | mt-encode - --model task.h5 --strict --quiet -o val.features.h5"
+expect_status 0
+run mt-eval val.features.h5 --model task.h5 --json --quiet --bootstrap 0
+expect_status 0
+check "mt-eval says $(number accuracy stdout), training said $trained" [ "$(number accuracy stdout)" = "$trained" ]
+check "it has learned" awk -v a="$trained" 'BEGIN { exit !(a > 0.8) }'
+
+case_ "mt-inspect: says what was trained, on what, how many parameters"
+run mt-inspect task.h5
+expect_stdout "tokenizer/time-series"
+expect_stdout "training.parameters.trained"
+expect_stdout 'training.train = ["head","tokenizer"]'
+check "the log has a line for each step and epoch" [ "$(wc -l <run.jsonl)" -eq 15 ]
+check "the log tells loss, rate, gradient norm and speed" grep -q '"gradient_norm".*"loss".*"rate".*"samples_per_s"' run.jsonl
+
+case_ "mt-train-head: the same bytes for any number of threads, other bytes for other settings"
+run $learn --threads 1 -o one.h5
+run $learn --threads 3 -o three.h5
+expect_status 0
+expect_same one.h5 three.h5
+number=0
+for options in "--seed 1" "--train head" "--train head,tokenizer,encoder" "--train head,tokenizer,encoder --train-encoder norms" \
+  "--train head,encoder --train-encoder biases --train-blocks 4-5" "--train head,tokenizer,encoder --train-encoder lora:2" \
+  "--pool mean" "--tokenizer-rate 1e-4" "--train head,tokenizer,encoder --encoder-rate 1e-4 --layer-decay 0.8" "--ema 0.9" \
+  "--augment drop:0.2,noise:0.1,gain:0.1" "--hidden 8 --dropout 0.1" "--budget 20" "--clip 0" "--warm-up 1" \
+  "--optimizer sgd --learning-rate 0.01" "--no-standardise" "--label-smoothing 0.1" "--class-weights balanced --select loss" \
+  "--stochastic-depth 0.1 --train head,tokenizer,encoder"; do
+  number=$((number + 1))
+  run $once $options --epochs 1 -o other$number.h5
+  expect_status 0
+  check "$options changes the model" bash -c "! cmp -s other$number.h5 one.h5"
+  [ "$number" -eq 1 ] || check "$options is a setting of its own" bash -c "! cmp -s other$number.h5 other$((number - 1)).h5"
+done
+run $learn --recompute always -o recomputed.h5
+expect_same recomputed.h5 one.h5
+
+case_ "mt-train-head: a killed run goes on to the same bytes"
+for after in 0.3 0.8; do
+  rm -f killed.h5 killed.h5.part
+  $learn --checkpoint 0 -o killed.h5 2>/dev/null &
+  pid=$!
+  sleep "$after"
+  kill -9 "$pid" 2>/dev/null
+  wait "$pid" 2>/dev/null
+  [ -e killed.h5 ] || { run $learn --checkpoint 0 --resume -o killed.h5; expect_status 0; }
+  expect_same killed.h5 one.h5
+  expect_absent killed.h5.part
+done
+
+case_ "mt-train-head: says what does not go together"
+run mt-train-head train.patches.h5 --model random:tiny -o no.h5
+expect_clean_failure mt-train-head no.h5
+expect_stderr "has no tokenizer for time-series (add --model with the file that mt-tokenize --fit wrote)"
+run mt-tokenize time-series train.ts --patches --fit bare.h5 --quiet -o bare.patches.h5
+run mt-train-head bare.patches.h5 --model random:tiny --model bare.h5 -o no.h5
+expect_clean_failure mt-train-head no.h5
+expect_stderr "has statistics, but no embedding"
+for options in "--train tokenizer" "--train head,everything" "--kind knn" "--optimizer lbfgs" "--train-encoder all" \
+  "--train head,encoder --train-encoder some" "--train head,encoder --train-blocks 5-2" "--augment flip" "--pool tokens" \
+  "--new-tokenizer" "--task regression"; do
+  run mt-train-head train.patches.h5 --model random:tiny --model tokenizer.h5 $options -o no.h5
+  expect_status 2
+  expect_absent no.h5
+done
+run mt-train-head train.patches.h5 --train head,tokenizer -o no.h5
+expect_status 2
+expect_stderr "has no effect on cached features"
+run mt-train-head train.patches.h5 --model random:tiny --model tokenizer.h5 --dry-run
+expect_status 0
+expect_stdout "samples: 36 train, 4 validate"
+expect_absent no.h5
