@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstddef>
-#include <new>
 #include <utility>
 
 namespace mt {
+
+// From 2 MiB on, in huge pages where the system has them to give: weights are too many for the small ones' cache.
+void* allocate_aligned(std::size_t bytes);
+void release_aligned(void* memory, std::size_t bytes) noexcept;
 
 template <class T>
 class Aligned {
@@ -25,7 +28,7 @@ class Aligned {
   T* reserve(std::size_t count) {
     if (count > size_) {
       release();
-      data_ = static_cast<T*>(::operator new (count * sizeof(T), std::align_val_t{64}));
+      data_ = static_cast<T*>(allocate_aligned(count * sizeof(T)));
       size_ = count;
     }
     return data_;
@@ -36,7 +39,7 @@ class Aligned {
 
  private:
   void release() {
-    ::operator delete (std::exchange(data_, nullptr), std::align_val_t{64});
+    if (data_ != nullptr) release_aligned(std::exchange(data_, nullptr), size_ * sizeof(T));
     size_ = 0;
   }
   T* data_ = nullptr;
