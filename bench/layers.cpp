@@ -40,7 +40,7 @@ struct Activations {
   }
 };
 
-bool passes_narrow(Precision precision) { return precision != Precision::f32 && kernels().product_bf16 != nullptr; }
+bool passes_narrow(Precision precision) { return precision != Precision::f32 && narrows(kernels()); }
 
 struct Shape {
   const char* name;
@@ -117,7 +117,8 @@ double attention_rate(const Settings& settings, std::size_t tokens, bool narrow)
 
 void attention(const Settings& settings, Table& table) {
   for (const Precision precision : settings.precisions) {
-    if (precision == Precision::int8) continue;  // its attention is that of bfloat16
+    const bool other = precision == Precision::f32 || (precision == Precision::bf16 && passes_narrow(precision));
+    if (!other) continue;  // the attention of int8, and of widened bfloat16, is one of these two
     const double limit = product(settings, precision, 1, {"", kWidth, kWidth, Finish::bias}, 256).rate;
     for (const std::size_t tokens : {197, 1568, 4096}) {
       table.add({"attention, 12 heads of 64, against the product's rate",
@@ -157,7 +158,8 @@ void rows(const Settings& settings, Table& table) {
   for (const Precision precision : operands) {
     Operand operand(kernels(), precision);
     const LayerNorm norm{gain, bias, 1e-5f};
-    const double bytes = precision == Precision::f32 ? 8 : precision == Precision::bf16 ? 6 : 5;
+    const Precision stored = left_precision(precision, kernels());
+    const double bytes = stored == Precision::f32 ? 8 : stored == Precision::bf16 ? 6 : 5;
     table.add({section,
                fmt::format("layer norm into {} operand", name_of(precision)),
                1,

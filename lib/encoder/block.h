@@ -18,8 +18,7 @@ namespace mt {
 struct Numbers {
   const Kernels* kernels = nullptr;
   Precision precision = Precision::f32;
-  // bfloat16 between layers: where the machine has its products, and the precision is not float32.
-  bool narrow() const { return precision != Precision::f32 && kernels->product_bf16 != nullptr; }
+  bool narrow() const { return precision != Precision::f32 && narrows(*kernels); }  // bfloat16 between layers
 };
 
 // What one worker needs while it computes a block of rows; grows with the largest.

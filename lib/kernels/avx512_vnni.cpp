@@ -11,26 +11,34 @@
 
 namespace mt {
 
-const Kernels& avx512_vnni_kernels() {
-  using V = Avx512Vnni;
-  static constexpr Kernels table = [] {
-    Kernels k{};
-    k.isa = Isa::avx512_vnni;
-    k.lanes = V::lanes;
-    k.panel = V::tile_vectors * V::lanes;
-    k.int8_group = 4;
-    k.product_f32 = product<V, FloatProduct<V>>;
-    k.product_int8 = product<V, IntegerProduct<V, V::Bytes>>;
-    k.attention_f32 = attention<V, FloatAttention<V>>;
-    k.quantise = quantise<V, 4>;
-    k.layer_norm = layer_norm<V>;
-    k.narrow = narrow_row<V>;
-    k.filterbank = FilterbankLoop<V>::run;
-    k.pack_panels = pack_panels<V>;
-    return k;
-  }();
-  return table;
+namespace {
+
+using V = Avx512Vnni;
+
+constexpr Kernels table_with(void (*product_bf16)(const ProductCall& call)) {
+  Kernels k{};
+  k.isa = Isa::avx512_vnni;
+  k.lanes = V::lanes;
+  k.panel = V::tile_vectors * V::lanes;
+  k.int8_group = 4;
+  k.product_f32 = product<V, FloatProduct<V>>;
+  k.product_bf16 = product_bf16;
+  k.product_int8 = product<V, IntegerProduct<V, V::Bytes>>;
+  k.attention_f32 = attention<V, FloatAttention<V>>;
+  k.quantise = quantise<V, 4>;
+  k.layer_norm = layer_norm<V>;
+  k.narrow = narrow_row<V>;
+  k.filterbank = FilterbankLoop<V>::run;
+  k.pack_panels = pack_panels<V>;
+  return k;
 }
+
+constexpr Kernels kPlain = table_with(nullptr), kWidening = table_with(product<V, WidenedProduct<V>>);
+
+}  // namespace
+
+const Kernels& avx512_vnni_kernels() { return kPlain; }
+const Kernels& avx512_widening_kernels() { return kWidening; }
 
 }  // namespace mt
 #endif

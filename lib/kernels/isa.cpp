@@ -47,4 +47,12 @@ Isa machine_isa() {
   return isa;
 }
 
+bool bf16_pairs_are_slow() {
+#if defined(__x86_64__)
+  return machine_isa() == Isa::avx512_bf16 && __builtin_cpu_is("intel");
+#else
+  return false;
+#endif
+}
+
 }  // namespace mt

@@ -33,9 +33,18 @@ const Kernels& kernels_of(Isa isa) {
 }
 
 const Kernels& kernels() {
-  static const Kernels& chosen = kernels_of(machine_isa());
+  static const Kernels& chosen = bf16_pairs_are_slow() ? widening_kernels() : kernels_of(machine_isa());
   return chosen;
 }
+
+const Kernels& widening_kernels() {
+#if defined(__x86_64__)
+  if (machine_isa() >= Isa::avx512_vnni) return avx512_widening_kernels();
+#endif
+  throw std::logic_error("kernels: this machine has no widening ones");
+}
+
+bool narrows(const Kernels& kernels) { return kernels.attention_bf16 != nullptr; }
 
 bool has(const Kernels& kernels, Precision precision) {
   switch (precision) {

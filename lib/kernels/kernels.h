@@ -84,10 +84,10 @@ struct Kernels {
   std::size_t int8_group;  // elements of an int8 operand in one group: 4 (bytes, +128), 2 (int16) or 0 (none)
 
   void (*product_f32)(const ProductCall& call);
-  void (*product_bf16)(const ProductCall& call);  // null without bfloat16 products
+  void (*product_bf16)(const ProductCall& call);  // null without; its left operand is float32 unless narrows(kernels)
   void (*product_int8)(const ProductCall& call);  // null without
   void (*attention_f32)(const AttentionCall& call);
-  void (*attention_bf16)(const AttentionCall& call);  // null without bfloat16 products
+  void (*attention_bf16)(const AttentionCall& call);  // null unless narrows(kernels)
 
   // y = (x - mean) / sqrt(variance + eps) * gain + bias for each of [rows, width]; x and y may be the same.
   void (*layer_norm)(const float* x, std::size_t rows, std::size_t width, const float* gain, const float* bias,
@@ -112,8 +112,14 @@ struct Kernels {
 
 // The kernels of one level; logic_error when this machine or this build does not have it.
 const Kernels& kernels_of(Isa isa);
-// Those of machine_isa().
+// For machines on which an instruction for pairs of bfloat16 takes longer than two of float32: weights in bfloat16 are
+// widened a panel at a time, everything else is float32. logic_error below avx512_vnni.
+const Kernels& widening_kernels();
+// Those of machine_isa(), or the widening ones where they are faster.
 const Kernels& kernels();
+
+// Does bfloat16 pass between layers, into its products and through attention, wherever the precision is not float32?
+bool narrows(const Kernels& kernels);
 
 // Does it have products (and, for bf16, attention) of this precision?
 bool has(const Kernels& kernels, Precision precision);

@@ -7,21 +7,31 @@
 
 namespace mt {
 
-// What differs between precisions: how groups are multiplied, and what the sums are.
+// What differs between precisions: how groups are multiplied, what the sums are, and how many groups of the left
+// operand one of the panels is widened to.
 template <class V>
 struct FloatProduct {
   using Arithmetic = typename V::Float32;
   static constexpr bool integer = false, exact = true;
+  static constexpr std::size_t widened = 1;
 };
 template <class V>
 struct NarrowProduct {
   using Arithmetic = typename V::BFloat16Pairs;
   static constexpr bool integer = false, exact = false;
+  static constexpr std::size_t widened = 1;
+};
+template <class V>
+struct WidenedProduct {
+  using Arithmetic = typename V::Float32;
+  static constexpr bool integer = false, exact = false;
+  static constexpr std::size_t widened = 2;
 };
 template <class V, class A>
 struct IntegerProduct {
   using Arithmetic = A;
   static constexpr bool integer = true, exact = false;
+  static constexpr std::size_t widened = 1;
 };
 
 // bias, column scales and corrections of one panel, and the scale of one row.
@@ -70,14 +80,28 @@ inline void finish_row(const Group* sums, const PanelConstants& panel, float row
 // cache; sums wait in between. Rows go in blocks for which there is room for those sums.
 inline constexpr std::size_t kDepthBlock = 1024, kRowBlock = 256;
 
+// depth rows of a panel of pairs of bfloat16 become 2 depth rows of float32: once for all rows that meet them.
+template <class V>
+inline void widen_panel(const Group* pairs, std::size_t depth, Group* wide) {
+  constexpr std::size_t panel = V::tile_vectors * V::lanes;
+  for (std::size_t k = 0; k < depth; ++k, pairs += panel, wide += 2 * panel) {
+    for (std::size_t j = 0; j < panel; j += V::lanes) {
+      const auto both = V::load_groups(pairs + j);
+      V::store_groups(wide + j, V::first_of_pairs(both));
+      V::store_groups(wide + panel + j, V::second_of_pairs(both));
+    }
+  }
+}
+
 // A block of rows times all panels. Weights pass once: while a part is multiplied, the next one is on its way.
 template <class V, class P, Finish E, bool Narrow>
 void product_of_rows(const ProductCall& call, std::size_t first_row, std::size_t rows) {
   constexpr std::size_t panel = V::tile_vectors * V::lanes;
   constexpr std::size_t element = Narrow ? sizeof(std::uint16_t) : sizeof(float);
   alignas(64) Group sums[kRowBlock * panel];
+  alignas(64) Group wide[P::widened == 1 ? 1 : kDepthBlock * panel];
   const RowTiles<V> tiles{rows};
-  const std::size_t parts = (call.depth + kDepthBlock - 1) / kDepthBlock;
+  const std::size_t parts = (P::widened * call.depth + kDepthBlock - 1) / kDepthBlock;
   const auto* a = static_cast<const Group*>(call.a) + first_row * call.a_stride;
   TileCall tile;
   tile.a_stride = call.a_stride;
@@ -91,11 +115,19 @@ void product_of_rows(const ProductCall& call, std::size_t first_row, std::size_t
       constants.corrections = call.corrections + column;
     }
     for (std::size_t part = 0; part < parts; ++part) {
-      const std::size_t k = call.depth * part / parts;
-      tile.depth = call.depth * (part + 1) / parts - k;
+      const std::size_t k = call.depth * part / parts, depth = call.depth * (part + 1) / parts - k;
+      tile.depth = P::widened * depth;
       tile.goes_on = part > 0;
       tile.b = static_cast<const Group*>(call.panels) + column * call.depth + k * panel;
-      const Group* next = tile.b + tile.depth * panel;
+      // Spread over all tiles, so that what comes from memory is not in the way of what comes from the cache; a line
+      // at most in each step.
+      const char* next = reinterpret_cast<const char*>(tile.b + depth * panel);
+      tile.ahead_step = panel * sizeof(Group) / P::widened / tiles.count + 1;
+      if (tile.ahead_step > 64) tile.ahead_step = 64;
+      if constexpr (P::widened == 2) {
+        widen_panel<V>(tile.b, depth, wide);
+        tile.b = wide;
+      }
       for (std::size_t i = 0; i < tiles.count; ++i) {
         const std::size_t row = tiles.begin(i), m = tiles.begin(i + 1) - row;
         char* y = static_cast<char*>(call.y) + ((first_row + row) * call.y_stride + column) * element;
@@ -106,10 +138,8 @@ void product_of_rows(const ProductCall& call, std::size_t first_row, std::size_t
               __builtin_prefetch(y + r * call.y_stride * element + byte, 1);
           }
         }
-        const bool fetches = i * tile.depth * 64 < tile.depth * panel * sizeof(Group);
-        tile.ahead = reinterpret_cast<const char*>(fetches ? next : tile.b) + (fetches ? i * tile.depth * 64 : 0);
-        tile.ahead_step = fetches ? 64 : 0;
-        tile.a = a + row * call.a_stride + k;
+        tile.ahead = next + i * tile.depth * tile.ahead_step;
+        tile.a = a + row * call.a_stride + P::widened * k;
         tile.c = sums + (parts == 1 ? 0 : row * panel);  // one tile's worth stays in the first-level cache
         Tiles<V, typename P::Arithmetic>::get(m, vectors)(tile);
         if (!last) continue;

@@ -9,6 +9,7 @@ const Kernels& generic_kernels();
 const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
 const Kernels& avx512_vnni_kernels();
+const Kernels& avx512_widening_kernels();
 const Kernels& avx512_bf16_kernels();
 
 }  // namespace mt

@@ -24,6 +24,11 @@ struct Avx512 {
   static void store_groups(void* p, G x) { _mm512_storeu_si512(p, x); }
   static F as_floats(G x) { return _mm512_castsi512_ps(x); }
   static F to_floats(G integers) { return _mm512_cvtepi32_ps(integers); }
+  // The first and the second of pairs of bfloat16, as float32.
+  static G first_of_pairs(G pairs) { return _mm512_slli_epi32(pairs, 16); }
+  static G second_of_pairs(G pairs) {
+    return _mm512_and_si512(pairs, _mm512_set1_epi32(static_cast<int>(0xffff0000u)));
+  }
   static G sub_integers(G a, G b) { return _mm512_sub_epi32(a, b); }
 
   // sum + a b for each group.

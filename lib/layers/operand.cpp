@@ -12,6 +12,10 @@ std::size_t groups_of(std::size_t elements, Precision precision, const Kernels& 
   return elements / group;
 }
 
+Precision left_precision(Precision precision, const Kernels& kernels) {
+  return precision == Precision::bf16 && !narrows(kernels) ? Precision::f32 : precision;
+}
+
 OperandRows Operand::reserve(std::size_t rows, std::size_t width) {
   OperandRows made;
   made.count = rows;

@@ -21,13 +21,16 @@ struct OperandRows {
   OperandRows(Rows<const float> x) : groups(reinterpret_cast<const Group*>(x.data)), count(x.count), stride(x.stride) {}
 };
 
-// Groups of `elements` elements of a precision; logic_error when they do not fill whole groups.
+// Groups of `elements` elements of weights in a precision; logic_error when they do not fill whole groups.
 std::size_t groups_of(std::size_t elements, Precision precision, const Kernels& kernels);
+// The type of the left operand of such weights: float32 for bfloat16 ones where the kernels widen them.
+Precision left_precision(Precision precision, const Kernels& kernels);
 
 // Makes operands in a buffer of its own, valid until the next one is made. One per thread.
 class Operand {
  public:
-  Operand(const Kernels& kernels, Precision precision) : kernels_(&kernels), precision_(precision) {}
+  Operand(const Kernels& kernels, Precision precision)
+      : kernels_(&kernels), precision_(left_precision(precision, kernels)) {}
 
   // Of what a layer wrote: as it is where the type fits, else quantised row by row.
   OperandRows of(AnyRows x);

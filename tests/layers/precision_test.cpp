@@ -26,7 +26,8 @@ std::vector<float> normal(std::size_t n, std::uint64_t stream, float deviation) 
 
 float rounded(float x) { return to_float(to_bfloat16(x)); }
 
-// Each row of n as the precision sees it: rounded to bfloat16, or to a multiple of its largest magnitude / 127.
+// Each row of n as the precision sees it: as it is, rounded to bfloat16, or to a multiple of its largest magnitude /
+// 127.
 std::vector<double> as_seen(std::vector<float> x, std::size_t n, Precision precision, bool narrow) {
   std::vector<double> seen(x.size());
   if (narrow) {
@@ -38,7 +39,8 @@ std::vector<double> as_seen(std::vector<float> x, std::size_t n, Precision preci
     const float inverse = top > 0 ? 127.0f / top : 0.0f;
     for (std::size_t k = 0; k < n; ++k) {
       const float value = x[begin + k];
-      seen[begin + k] = precision == Precision::bf16
+      seen[begin + k] = precision == Precision::f32 ? static_cast<double>(value)
+                        : precision == Precision::bf16
                             ? static_cast<double>(rounded(value))
                             : static_cast<double>(std::nearbyint(value * inverse)) * static_cast<double>(top) / 127.0;
     }
@@ -65,10 +67,11 @@ struct Stored {
 
 void check_product(const Kernels& kernels, Precision precision, std::size_t m, std::size_t k, std::size_t n,
                    Finish finish, bool narrow_result) {
-  const bool narrow = kernels.product_bf16 != nullptr;
+  const bool narrow = narrows(kernels);
   const auto x = normal(m * k, 1, 1), weight = normal(n * k, 2, 1 / std::sqrt(static_cast<float>(k))),
              bias = normal(n, 3, 1);
-  const auto seen_x = as_seen(x, k, precision, narrow), seen_weight = as_seen(weight, k, precision, false);
+  const auto seen_x = as_seen(x, k, left_precision(precision, kernels), narrow),
+             seen_weight = as_seen(weight, k, precision, false);
   Stored input(x, k, narrow), result(normal(m * n, 4, 1), n, narrow_result);
   const std::vector<float> before = result.wide;
   const Linear linear(weight, bias, k, n, finish, kernels, precision);
@@ -98,7 +101,7 @@ TEST_CASE("linear in bfloat16 and int8: agrees with the plain loop over the roun
       CAPTURE(static_cast<int>(precision));
       for (const Finish finish : {Finish::bias, Finish::bias_gelu, Finish::bias_add}) {
         for (const bool narrow_result : {false, true}) {
-          if (narrow_result && (kernels->product_bf16 == nullptr || finish == Finish::bias_add)) continue;
+          if (narrow_result && (!narrows(*kernels) || finish == Finish::bias_add)) continue;
           check_product(*kernels, precision, 1, 4, 1, finish, narrow_result);
           check_product(*kernels, precision, 7, 20, 17, finish, narrow_result);
           check_product(*kernels, precision, 13, 96, 130, finish, narrow_result);
