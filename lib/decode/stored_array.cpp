@@ -253,9 +253,9 @@ std::vector<NpzMember> list_npz(const std::filesystem::path& path) {
 
 StoredArray open_npz(const std::filesystem::path& path, const std::string& member, const ArrayStorage& storage) {
   const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  const ZipArchive archive(file->bytes(), path.string());
-  const ZipEntry& entry = entry_of(archive, member, path.string());
-  const std::string where = fmt::format("{}: {}", path.string(), member);
+  const std::string name = path.string(), where = fmt::format("{}: {}", name, member);
+  const ZipArchive archive(file->bytes(), name);
+  const ZipEntry& entry = entry_of(archive, member, name);
   if (!entry.deflated) return from_npy(archive.stored(entry), where, file, storage.in_memory);
   require_plausible(entry.size, entry.packed_size, where);
   const Room room = make_room(entry.size, storage, where);

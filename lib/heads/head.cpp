@@ -39,15 +39,15 @@ void require_finite(const Part& part) {
 
 std::optional<Standardisation> read_standardisation(const Part& part, std::size_t width) {
   if (!part.has(std::string(kMean)) && !part.has(std::string(kDeviation))) return std::nullopt;
-  const auto read = [&](std::string_view name) {
-    const Tensor& tensor = head_tensor(part, std::string(name));
+  const auto read = [&](const std::string& name) {
+    const Tensor& tensor = head_tensor(part, name);
     if (tensor.shape() != Shape{width} || tensor.dtype() != DType::f32) {
       throw Error("head", fmt::format("{} is {}, not float32 [{}]", name, to_string(tensor.shape()), width));
     }
     const auto values = tensor.as<float>();
     return std::vector<float>(values.begin(), values.end());
   };
-  Standardisation result{read(kMean), read(kDeviation)};
+  Standardisation result{read(std::string(kMean)), read(std::string(kDeviation))};
   for (const float deviation : result.deviation) {
     if (!(deviation > 0)) throw Error("head", fmt::format("{} has {}, which is not positive", kDeviation, deviation));
   }

@@ -46,7 +46,7 @@ TEST_CASE("checkpoint: files that torch, safetensors and NumPy saved hold what t
   for (const auto& [file, expected] : expectations["containers"].items()) {
     CAPTURE(file);
     const Checkpoint checkpoint = read_checkpoint(checkpoint_golden(file));
-    CHECK(checkpoint.container == expected["container"]);
+    CHECK(checkpoint.container == expected["container"].get<std::string>());
     nlohmann::json found = nlohmann::json::object();
     for (const auto& [name, tensor] : checkpoint.tensors) found[name] = described(tensor);
     CHECK(found == expected["tensors"]);

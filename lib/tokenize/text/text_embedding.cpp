@@ -82,7 +82,8 @@ void TextEmbedding::require(const PatchRows& in, std::size_t sequence) const {
                 "tokenize with fewer --max-tokens");
   }
   if (in.codes.columns() != kCodes) {
-    throw Error("", fmt::format("has {} codes a token, the tokenizer takes {}", in.codes.columns(), kCodes),
+    throw Error("",
+                fmt::format("has {} codes a token, the tokenizer takes {}", in.codes.columns(), std::size_t{kCodes}),
                 "make them with mt-tokenize text");
   }
   for (std::size_t t = in.begin(sequence); t < in.end(sequence); ++t) {
