@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -35,9 +36,23 @@ extern "C" void on_signal(int signal) {
   request_interrupt(signal);
 }
 
+// Handlers get a stack of their own: kernels that oneDNN generates let the stack pointer walk through a workspace on
+// the heap, and what the system keeps of the registers, some kilobytes, would be written over what lies below it. The
+// main thread gets every signal of the process, so one stack does.
 void install_signals() {
+  constexpr std::size_t kStack = std::size_t{256} << 10;  // registers and tiles of any x86 take less than 16 KiB
+  alignas(64) static std::byte stack[kStack];
+  stack_t present{};
+  if (::sigaltstack(nullptr, &present) != 0 || (present.ss_flags & SS_DISABLE) != 0) {  // sanitizers bring their own
+    stack_t alternate{};
+    alternate.ss_sp = stack;
+    alternate.ss_size = kStack;
+    ::sigaltstack(&alternate, nullptr);
+  }
+
   struct sigaction action {};
   action.sa_handler = on_signal;
+  action.sa_flags = SA_ONSTACK;
   sigemptyset(&action.sa_mask);  // no SA_RESTART: a blocking read returns and sees the request
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
     struct sigaction old {};
