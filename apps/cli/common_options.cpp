@@ -47,7 +47,8 @@ void add_common_options(CLI::App& app, CommonOptions& options) {
 }
 
 void add_seed_option(CLI::App& app, CommonOptions& options) {
-  app.add_option("--seed", options.seed, "Seed of everything random")->option_text("N")
+  app.add_option("--seed", options.seed, "Seed of everything random")
+      ->option_text("N")
       ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 62))  // a negative number wraps to one above
       ->capture_default_str();
 }
@@ -87,12 +88,16 @@ void add_model_override_options(CLI::App& app, ModelOverrides& overrides) {
   app.add_option("--heads", overrides.heads, "Attention heads, where the checkpoint cannot tell")
       ->option_text("N")
       ->group("Model");
-  app.add_option("--eps", overrides.eps, "Epsilon of the layer norms, else the family's")->option_text("X")->group("Model");
+  app.add_option("--eps", overrides.eps, "Epsilon of the layer norms, else the family's")
+      ->option_text("X")
+      ->group("Model");
   app.add_option("--activation", overrides.activation, "gelu or quick_gelu, else the family's")
       ->option_text("NAME")
       ->check(CLI::IsMember({"gelu", "quick_gelu"}))
       ->group("Model");
-  app.add_option("--scale", overrides.scale, "Attention scale, else 1/sqrt(head size)")->option_text("X")->group("Model");
+  app.add_option("--scale", overrides.scale, "Attention scale, else 1/sqrt(head size)")
+      ->option_text("X")
+      ->group("Model");
   app.add_flag("--no-norm", overrides.no_norm, "Leave the final norm and the projection out")->group("Model");
 }
 
@@ -111,13 +116,15 @@ Shard shard_of(const ShardOptions& options) {
   Shard shard;
   if (options.shard == "auto") {
     if (std::getenv("SLURM_ARRAY_TASK_ID") != nullptr) {
-      throw UsageError("--shard", "a Slurm array must say its size, because a resubmitted part looks like a smaller array",
+      throw UsageError("--shard",
+                       "a Slurm array must say its size, because a resubmitted part looks like a smaller array",
                        "use --shard auto/N");
     }
     const auto index = environment_number({"SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK"});
     const auto count = environment_number({"SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"});
     if (!index || !count) {
-      throw UsageError("--shard", "auto needs a launcher that sets SLURM_PROCID or OMPI_COMM_WORLD_RANK", "use --shard I/N");
+      throw UsageError("--shard", "auto needs a launcher that sets SLURM_PROCID or OMPI_COMM_WORLD_RANK",
+                       "use --shard I/N");
     }
     shard = {*index, *count};
   } else {
@@ -128,7 +135,8 @@ Shard shard_of(const ShardOptions& options) {
       const auto task = environment_number({"SLURM_ARRAY_TASK_ID"});
       if (!task) throw UsageError("--shard", "auto/N needs SLURM_ARRAY_TASK_ID", "use --shard I/N");
       if (*task < options.base) {
-        throw UsageError("--shard", fmt::format("SLURM_ARRAY_TASK_ID {} is below --shard-base {}", *task, options.base));
+        throw UsageError("--shard",
+                         fmt::format("SLURM_ARRAY_TASK_ID {} is below --shard-base {}", *task, options.base));
       }
       shard.index = *task - options.base;
     } else {

@@ -16,7 +16,7 @@
 namespace mt::cli {
 
 struct CommonOptions {
-  std::size_t threads = 0;   // 0: OMP_NUM_THREADS, else all cores
+  std::size_t threads = 0;  // 0: OMP_NUM_THREADS, else all cores
   std::uint64_t seed = 0;
   bool json = false, quiet = false, verbose = false;
 };

@@ -23,11 +23,14 @@ constexpr std::chrono::seconds kLogInterval{30};
 // 1234567 -> "1 234 567"
 std::string grouped(std::int64_t value) {
   std::string digits = std::to_string(value);
-  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<std::size_t>(i), " ");
+  for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(static_cast<std::size_t>(i), " ");
   return digits;
 }
 
-std::string rate_text(double rate) { return rate >= 100 ? fmt::format("{:.0f}/s", rate) : fmt::format("{:.3g}/s", rate); }
+std::string rate_text(double rate) {
+  return rate >= 100 ? fmt::format("{:.0f}/s", rate) : fmt::format("{:.3g}/s", rate);
+}
 
 std::string duration(double seconds) {
   const auto s = static_cast<std::int64_t>(std::lround(seconds));
@@ -38,7 +41,9 @@ std::string duration(double seconds) {
 
 double between(Clock::time_point a, Clock::time_point b) { return std::chrono::duration<double>(b - a).count(); }
 
-void print(const std::string& text) { [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size()); }
+void print(const std::string& text) {
+  [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text.data(), text.size());
+}
 
 bool capable_terminal() {
   const char* term = std::getenv("TERM");
@@ -98,18 +103,21 @@ double ProgressBar::seconds() const { return between(start_, Clock::now()); }
 
 void ProgressBar::draw(bool final) {
   const Clock::time_point now = Clock::now();
-  if (!final && now - last_draw_ < (terminal_ ? Clock::duration(kTerminalInterval) : Clock::duration(kLogInterval))) return;
+  if (!final && now - last_draw_ < (terminal_ ? Clock::duration(kTerminalInterval) : Clock::duration(kLogInterval)))
+    return;
   last_draw_ = now;
   if (const double window = between(window_start_, now); window >= 2.0) {
     recent_rate_ = static_cast<double>(samples_ - window_samples_) / window;
     window_start_ = now;
     window_samples_ = samples_;
   }
-  const double rate = recent_rate_ > 0 ? recent_rate_ : static_cast<double>(samples_) / std::max(between(start_, now), 1e-9);
+  const double rate =
+      recent_rate_ > 0 ? recent_rate_ : static_cast<double>(samples_) / std::max(between(start_, now), 1e-9);
   std::string line = fmt::format("{}  {}", verb_, grouped(samples_));
   if (total_ >= 0) line += " / " + grouped(total_);
   line += " " + unit_ + "   " + rate_text(rate);
-  if (total_ > samples_ && rate > 0) line += "   eta " + duration(static_cast<double>(total_ - samples_ - rejected_) / rate);
+  if (total_ > samples_ && rate > 0)
+    line += "   eta " + duration(static_cast<double>(total_ - samples_ - rejected_) / rate);
   if (rejected_ > 0) line += fmt::format("   {} rejected", grouped(rejected_));
   if (terminal_) {
     print("\r\033[K" + line);

@@ -41,8 +41,9 @@ struct TokenizerRecipe {
   std::function<void(Part& part, std::size_t width, std::uint64_t seed)> initialise;
 };
 
-// The part "tokenizer/MODALITY" of a --model; else the recipe's, which --fit writes to its file (not in a dry run). Throws
-// UsageError when there is neither --fit nor a model with statistics that are needed, or both; when a width is missing.
+// The part "tokenizer/MODALITY" of a --model; else the recipe's, which --fit writes to its file (not in a dry run).
+// Throws UsageError when there is neither --fit nor a model with statistics that are needed, or both; when a width is
+// missing.
 Tokenizer choose_tokenizer(const TokenizerRecipe& recipe, const SequenceOptions& options, Progress& progress);
 
 // Takes the samples to the output: as tokens, or with --patches as they are. schema: of the patches, with its config.

@@ -41,7 +41,7 @@ Digest digest_from_hex(std::string_view text);          // throws Error
 class SetDigest {
  public:
   void add(std::string_view id, const Digest& content);
-  void add(const SetDigest& shard);  // the union of two disjoint sets
+  void add(const SetDigest& shard);    // the union of two disjoint sets
   void remove(const SetDigest& part);  // what is left of a union without that part
   Digest value() const { return sum_; }
   static SetDigest from(const Digest& value);

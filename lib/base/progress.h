@@ -10,10 +10,10 @@ namespace mt {
 class Progress {
  public:
   virtual ~Progress() = default;
-  virtual void total(std::int64_t /*samples*/) {}                     // -1: unknown
+  virtual void total(std::int64_t /*samples*/) {}  // -1: unknown
   virtual void advance(std::int64_t /*samples*/, std::int64_t /*rejected*/ = 0) {}
-  virtual void note(std::string_view /*message*/) {}                  // a line for people: a choice made, a default taken
-  virtual void warn(std::string_view /*message*/) {}                  // a line that is shown even with --quiet
+  virtual void note(std::string_view /*message*/) {}  // a line for people: a choice made, a default taken
+  virtual void warn(std::string_view /*message*/) {}  // a line that is shown even with --quiet
 };
 
 }  // namespace mt

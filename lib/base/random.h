@@ -21,10 +21,10 @@ class Random {
 
   std::uint32_t next_u32();
   std::uint64_t next_u64();
-  double uniform();                                // [0, 1), 53 bits
-  double uniform(double low, double high);         // [low, high)
-  double normal();                                 // N(0, 1), Box-Muller
-  std::uint64_t below(std::uint64_t bound);        // 0 .. bound-1 without bias; bound > 0
+  double uniform();                          // [0, 1), 53 bits
+  double uniform(double low, double high);   // [low, high)
+  double normal();                           // N(0, 1), Box-Muller
+  std::uint64_t below(std::uint64_t bound);  // 0 .. bound-1 without bias; bound > 0
 
   void fill_normal(std::span<float> out, float mean, float deviation);
   void fill_uniform(std::span<float> out, float low, float high);

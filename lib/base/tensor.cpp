@@ -26,28 +26,34 @@ struct Name {
   std::size_t size;
 };
 constexpr Name kNames[] = {
-    {DType::f32, "float32", "f32", 4}, {DType::f64, "float64", "f64", 8},   {DType::f16, "float16", "f16", 2},
-    {DType::bf16, "bfloat16", "bf16", 2}, {DType::i64, "int64", "i64", 8},  {DType::i32, "int32", "i32", 4},
-    {DType::i16, "int16", "i16", 2},   {DType::i8, "int8", "i8", 1},        {DType::u8, "uint8", "u8", 1},
-    {DType::u16, "uint16", "u16", 2},  {DType::boolean, "bool", "bool", 1},
+    {DType::f32, "float32", "f32", 4},    {DType::f64, "float64", "f64", 8},   {DType::f16, "float16", "f16", 2},
+    {DType::bf16, "bfloat16", "bf16", 2}, {DType::i64, "int64", "i64", 8},     {DType::i32, "int32", "i32", 4},
+    {DType::i16, "int16", "i16", 2},      {DType::i8, "int8", "i8", 1},        {DType::u8, "uint8", "u8", 1},
+    {DType::u16, "uint16", "u16", 2},     {DType::boolean, "bool", "bool", 1},
 };
 
 const Name& entry(DType dtype) { return kNames[static_cast<std::size_t>(dtype)]; }
 
 template <class From>
 float widened(From value) {
-  if constexpr (std::is_same_v<From, Half> || std::is_same_v<From, BFloat16>) return to_float(value);
-  else return static_cast<float>(value);
+  if constexpr (std::is_same_v<From, Half> || std::is_same_v<From, BFloat16>)
+    return to_float(value);
+  else
+    return static_cast<float>(value);
 }
 
 template <class From>
 void convert(std::span<const From> from, Tensor& to) {
   switch (to.dtype()) {
-    case DType::f32: std::transform(from.begin(), from.end(), to.as<float>().begin(), widened<From>); return;
+    case DType::f32:
+      std::transform(from.begin(), from.end(), to.as<float>().begin(), widened<From>);
+      return;
     case DType::f64:
       std::transform(from.begin(), from.end(), to.as<double>().begin(), [](From v) {
-        if constexpr (std::is_arithmetic_v<From>) return static_cast<double>(v);
-        else return static_cast<double>(to_float(v));
+        if constexpr (std::is_arithmetic_v<From>)
+          return static_cast<double>(v);
+        else
+          return static_cast<double>(to_float(v));
       });
       return;
     case DType::f16:
@@ -63,7 +69,8 @@ void convert(std::span<const From> from, Tensor& to) {
     case DType::i8:
     case DType::u8:
     case DType::u16:
-    case DType::boolean: break;
+    case DType::boolean:
+      break;
   }
   throw Error("", fmt::format("cannot convert {} to {}", name_of(dtype_of<From>()), name_of(to.dtype())));
 }
@@ -208,8 +215,7 @@ void Tensor::resize_rows(std::size_t rows) {
   if (new_bytes > capacity_) {
     const std::size_t wanted = std::max(new_bytes, shape_[0] == 0 ? new_bytes : capacity_ + capacity_ / 2);
     const std::size_t capacity = checked_align(wanted, kAlignment, "tensor");
-    std::unique_ptr<std::byte[], FreeAligned> grown(
-        static_cast<std::byte*>(std::aligned_alloc(kAlignment, capacity)));
+    std::unique_ptr<std::byte[], FreeAligned> grown(static_cast<std::byte*>(std::aligned_alloc(kAlignment, capacity)));
     if (!grown) throw std::bad_alloc();
     if (old_bytes > 0) std::memcpy(grown.get(), owned_.get(), old_bytes);
     owned_ = std::move(grown);
@@ -235,17 +241,39 @@ Tensor Tensor::to(DType dtype) const {
   if (dtype == dtype_) return *this;
   Tensor out(dtype, shape_);
   switch (dtype_) {
-    case DType::f32: convert(as<float>(), out); break;
-    case DType::f64: convert(as<double>(), out); break;
-    case DType::f16: convert(as<Half>(), out); break;
-    case DType::bf16: convert(as<BFloat16>(), out); break;
-    case DType::i64: convert(as<std::int64_t>(), out); break;
-    case DType::i32: convert(as<std::int32_t>(), out); break;
-    case DType::i16: convert(as<std::int16_t>(), out); break;
-    case DType::i8: convert(as<std::int8_t>(), out); break;
-    case DType::u8: convert(as<std::uint8_t>(), out); break;
-    case DType::u16: convert(as<std::uint16_t>(), out); break;
-    case DType::boolean: convert(std::span(reinterpret_cast<const std::uint8_t*>(data_), count_), out); break;
+    case DType::f32:
+      convert(as<float>(), out);
+      break;
+    case DType::f64:
+      convert(as<double>(), out);
+      break;
+    case DType::f16:
+      convert(as<Half>(), out);
+      break;
+    case DType::bf16:
+      convert(as<BFloat16>(), out);
+      break;
+    case DType::i64:
+      convert(as<std::int64_t>(), out);
+      break;
+    case DType::i32:
+      convert(as<std::int32_t>(), out);
+      break;
+    case DType::i16:
+      convert(as<std::int16_t>(), out);
+      break;
+    case DType::i8:
+      convert(as<std::int8_t>(), out);
+      break;
+    case DType::u8:
+      convert(as<std::uint8_t>(), out);
+      break;
+    case DType::u16:
+      convert(as<std::uint16_t>(), out);
+      break;
+    case DType::boolean:
+      convert(std::span(reinterpret_cast<const std::uint8_t*>(data_), count_), out);
+      break;
   }
   return out;
 }

@@ -16,9 +16,9 @@ namespace mt {
 // Storage types. bf16 is the upper half of a float32; f16 is IEEE half precision.
 enum class DType : std::uint8_t { f32, f64, f16, bf16, i64, i32, i16, i8, u8, u16, boolean };
 
-std::size_t size_of(DType dtype);                 // bytes of one element
-std::string_view name_of(DType dtype);            // "float32", "bfloat16", "int64", "bool", ...
-DType dtype_named(std::string_view name);         // the reverse, "f32" too; throws Error
+std::size_t size_of(DType dtype);          // bytes of one element
+std::string_view name_of(DType dtype);     // "float32", "bfloat16", "int64", "bool", ...
+DType dtype_named(std::string_view name);  // the reverse, "f32" too; throws Error
 
 // Raw storage of the 16-bit float types, so that span<T> tells them apart from integers.
 enum class Half : std::uint16_t {};
@@ -30,16 +30,26 @@ BFloat16 to_bfloat16(float value);  // round to nearest even; NaN stays NaN
 
 template <class T>
 constexpr DType dtype_of() {
-  if constexpr (std::is_same_v<T, float>) return DType::f32;
-  else if constexpr (std::is_same_v<T, double>) return DType::f64;
-  else if constexpr (std::is_same_v<T, Half>) return DType::f16;
-  else if constexpr (std::is_same_v<T, BFloat16>) return DType::bf16;
-  else if constexpr (std::is_same_v<T, std::int64_t>) return DType::i64;
-  else if constexpr (std::is_same_v<T, std::int32_t>) return DType::i32;
-  else if constexpr (std::is_same_v<T, std::int16_t>) return DType::i16;
-  else if constexpr (std::is_same_v<T, std::int8_t>) return DType::i8;
-  else if constexpr (std::is_same_v<T, std::uint8_t>) return DType::u8;
-  else if constexpr (std::is_same_v<T, std::uint16_t>) return DType::u16;
+  if constexpr (std::is_same_v<T, float>)
+    return DType::f32;
+  else if constexpr (std::is_same_v<T, double>)
+    return DType::f64;
+  else if constexpr (std::is_same_v<T, Half>)
+    return DType::f16;
+  else if constexpr (std::is_same_v<T, BFloat16>)
+    return DType::bf16;
+  else if constexpr (std::is_same_v<T, std::int64_t>)
+    return DType::i64;
+  else if constexpr (std::is_same_v<T, std::int32_t>)
+    return DType::i32;
+  else if constexpr (std::is_same_v<T, std::int16_t>)
+    return DType::i16;
+  else if constexpr (std::is_same_v<T, std::int8_t>)
+    return DType::i8;
+  else if constexpr (std::is_same_v<T, std::uint8_t>)
+    return DType::u8;
+  else if constexpr (std::is_same_v<T, std::uint16_t>)
+    return DType::u16;
   else {
     static_assert(std::is_same_v<T, bool>, "no DType for this C++ type");
     return DType::boolean;
@@ -53,8 +63,8 @@ std::string to_string(const Shape& shape);      // "[197, 768]"
 
 class Tensor {
  public:
-  Tensor() = default;                      // f32, shape [0]
-  Tensor(DType dtype, Shape shape);        // owned, zeros; throws Error on overflow, std::bad_alloc when memory is short
+  Tensor() = default;                // f32, shape [0]
+  Tensor(DType dtype, Shape shape);  // owned, zeros; throws Error on overflow, std::bad_alloc when memory is short
 
   // A view of bytes that keep_alive keeps valid (a mapped file, another tensor). Read only.
   static Tensor borrowed(DType dtype, Shape shape, const void* data, std::shared_ptr<const void> keep_alive);
@@ -78,14 +88,14 @@ class Tensor {
 
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
-  std::size_t size() const { return count_; }                         // elements
+  std::size_t size() const { return count_; }  // elements
   std::size_t rows() const { return shape_.empty() ? 1 : shape_[0]; }
-  std::size_t columns() const { return columns_; }                    // elements of one row
+  std::size_t columns() const { return columns_; }  // elements of one row
   bool empty() const { return count_ == 0; }
   bool is_borrowed() const { return owned_ == nullptr && data_ != nullptr; }
 
   const std::byte* data() const { return data_; }
-  std::byte* mutable_data();                                          // logic_error on a borrowed tensor
+  std::byte* mutable_data();  // logic_error on a borrowed tensor
   std::span<const std::byte> bytes() const { return {data_, count_ * size_of(dtype_)}; }
 
   // Elements; logic_error when T is not the tensor's type.
@@ -100,9 +110,13 @@ class Tensor {
     return {reinterpret_cast<T*>(mutable_data()), count_};
   }
   template <class T>
-  std::span<const T> row(std::size_t i) const { return as<T>().subspan(i * columns_, columns_); }
+  std::span<const T> row(std::size_t i) const {
+    return as<T>().subspan(i * columns_, columns_);
+  }
   template <class T>
-  std::span<T> row(std::size_t i) { return as<T>().subspan(i * columns_, columns_); }
+  std::span<T> row(std::size_t i) {
+    return as<T>().subspan(i * columns_, columns_);
+  }
 
   // The same elements under another shape of equal size (logic_error otherwise). Borrows when this borrows.
   Tensor reshaped(Shape shape) const&;
@@ -114,7 +128,8 @@ class Tensor {
   // Rows [begin, end) as a copy.
   Tensor rows_copy(std::size_t begin, std::size_t end) const;
 
-  // Converted copy; floats of any width, integers and booleans to f32, f64; f32 to f16 and bf16. Throws Error otherwise.
+  // Converted copy; floats of any width, integers and booleans to f32, f64; f32 to f16 and bf16. Throws Error
+  // otherwise.
   Tensor to(DType dtype) const;
 
  private:

@@ -31,14 +31,15 @@ namespace mt {
 struct Part {
   nlohmann::json config = nlohmann::json::object();
   std::map<std::string, Tensor> tensors;
-  std::map<std::string, Digest> digests;  // of tensors' contents where a file states them; others are computed on demand
+  std::map<std::string, Digest>
+      digests;  // of tensors' contents where a file states them; others are computed on demand
 
   bool has(const std::string& name) const { return tensors.contains(name); }
   const Tensor& at(const std::string& name) const;  // throws Error naming the missing tensor
 };
 
 struct Model {
-  std::string source;                 // how the user named it: "b16.h5", "random:tiny"
+  std::string source;                                    // how the user named it: "b16.h5", "random:tiny"
   nlohmann::json provenance = nlohmann::json::object();  // container, family, what was assumed, what was left out
   std::map<std::string, Part> parts;
 

@@ -91,7 +91,8 @@ std::vector<std::string> read_id_list(const std::string& path) {
           continue;
         }
         if (row.size() > 1)
-          throw Error("", "has several columns, none is called \"id\"", "name the column \"id\", or quote ids that hold commas");
+          throw Error("", "has several columns, none is called \"id\"",
+                      "name the column \"id\", or quote ids that hold commas");
       }
       if (row.size() == 1 && row[0].empty()) continue;
       if (column >= row.size())

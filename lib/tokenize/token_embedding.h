@@ -69,7 +69,8 @@ class TokenEmbedding {
 };
 
 // The embedding that a "tokenizer/..." part describes: by its configuration's "embedding" ("linear", or a modality's
-// own name; a picture's part, which says none, is linear for the grid of its positions). Throws Error: unknown, missing tensors, shapes that do not fit each other.
+// own name; a picture's part, which says none, is linear for the grid of its positions). Throws Error: unknown, missing
+// tensors, shapes that do not fit each other.
 std::unique_ptr<TokenEmbedding> token_embedding_of(const Part& part);
 
 // Tensors of a tokenizer's part as they are used: float32 copies, finite, of the given shape where a size of it is not

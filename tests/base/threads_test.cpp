@@ -24,9 +24,11 @@ TEST_CASE("thread pool: every item once, for any number of workers") {
 
 TEST_CASE("thread pool: an exception reaches the caller and the pool stays usable") {
   ThreadPool pool(3);
-  CHECK_THROWS_AS(pool.parallel_for(10, [](std::size_t item, std::size_t) {
-    if (item == 4) throw std::runtime_error("four");
-  }), std::runtime_error);
+  CHECK_THROWS_AS(pool.parallel_for(10,
+                                    [](std::size_t item, std::size_t) {
+                                      if (item == 4) throw std::runtime_error("four");
+                                    }),
+                  std::runtime_error);
   std::atomic<int> count{0};
   pool.parallel_for(5, [&](std::size_t, std::size_t) { ++count; });
   CHECK(count == 5);
