@@ -1,47 +1,12 @@
 #include "train/shuffled_rows.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "base/interrupt.h"
 #include "base/random.h"
-#include "base/threads.h"
 
 namespace mt {
-
-// Loads windows in a thread of its own, one ahead of the one that is used.
-class ShuffledRows::Reader {
- public:
-  Reader(SampleMatrix& matrix, std::vector<Window> windows) : queue_(1) {
-    thread_ = std::thread([this, &matrix, windows = std::move(windows)]() mutable {
-      try {
-        for (Window& window : windows) {
-          if (!matrix.in_memory()) {
-            window.rows = Tensor(DType::f32, {window.loaded.size(), matrix.width()});
-            matrix.gather(window.loaded, window.rows.as<float>().data());
-          }
-          if (!queue_.push(std::move(window))) return;
-        }
-        queue_.close();
-      } catch (...) {
-        queue_.fail(std::current_exception());
-      }
-    });
-  }
-  ~Reader() {
-    queue_.close();
-    thread_.join();
-  }
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
-
-  std::optional<Window> next() { return queue_.pop(); }
-
- private:
-  BoundedQueue<Window> queue_;
-  std::thread thread_;
-};
 
 ShuffleSizes shuffle_sizes(std::size_t width) {
   const std::size_t row_bytes = std::max<std::size_t>(1, width) * sizeof(float);
@@ -51,8 +16,6 @@ ShuffleSizes shuffle_sizes(std::size_t width) {
 
 ShuffledRows::ShuffledRows(SampleMatrix& matrix, std::size_t end, std::size_t batch, std::uint64_t seed)
     : matrix_(matrix), end_(end), batch_(batch), seed_(seed) {}
-
-ShuffledRows::~ShuffledRows() = default;
 
 std::vector<ShuffledRows::Window> ShuffledRows::plan(std::uint64_t epoch) const {
   const auto [block, blocks_in_window] = shuffle_sizes(matrix_.width());
@@ -71,28 +34,12 @@ std::vector<ShuffledRows::Window> ShuffledRows::plan(std::uint64_t epoch) const 
   return windows;
 }
 
-std::vector<std::size_t> ShuffledRows::epoch_order(std::uint64_t epoch) const {
-  std::vector<std::size_t> order;
-  for (const Window& window : plan(epoch)) {
-    for (const std::size_t row : window.drawn) order.push_back(window.loaded[row]);
-  }
-  return order;
-}
-
 void ShuffledRows::begin_epoch(std::uint64_t epoch, std::size_t skip_batches) {
-  stop();
-  std::vector<Window> windows = plan(epoch);
-  std::size_t skip = skip_batches * batch_, whole = 0;
-  while (whole < windows.size() && skip >= windows[whole].loaded.size()) skip -= windows[whole++].loaded.size();
-  windows.erase(windows.begin(), windows.begin() + static_cast<std::ptrdiff_t>(whole));
-  used_ = skip;
-  reader_ = std::make_unique<Reader>(matrix_, std::move(windows));
-  window_ = reader_->next();
-}
-
-void ShuffledRows::stop() {
-  reader_.reset();
-  window_.reset();
+  windows_.begin(plan(epoch), skip_batches * batch_, [&matrix = matrix_](Window& window) {
+    if (matrix.in_memory()) return;
+    window.rows = Tensor(DType::f32, {window.loaded.size(), matrix.width()});
+    matrix.gather(window.loaded, window.rows.as<float>().data());
+  });
 }
 
 std::optional<ShuffledRows::Rows> ShuffledRows::next() {
@@ -101,23 +48,19 @@ std::optional<ShuffledRows::Rows> ShuffledRows::next() {
   std::vector<float> features;
   features.reserve(batch_ * width);
   Rows rows;
-  while (window_ && rows.positions.size() < batch_) {
-    if (used_ == window_->drawn.size()) {
-      window_ = reader_->next();
-      used_ = 0;
-      continue;
-    }
-    const std::size_t row = window_->drawn[used_++], position = window_->loaded[row];
+  while (rows.positions.size() < batch_) {
+    const auto drawn = windows_.next();
+    if (!drawn) break;
     const std::size_t before = features.size();
     features.resize(before + width);
     if (matrix_.in_memory()) {
-      matrix_.gather({&position, 1}, features.data() + before);
+      matrix_.gather({&drawn->sample, 1}, features.data() + before);
     } else {
-      const auto values = std::as_const(window_->rows).row<float>(row);
+      const auto values = drawn->rows.row<float>(drawn->row);
       std::copy(values.begin(), values.end(), features.begin() + static_cast<std::ptrdiff_t>(before));
     }
-    rows.positions.push_back(position);
-    rows.labels.push_back(matrix_.label(position));
+    rows.positions.push_back(drawn->sample);
+    rows.labels.push_back(matrix_.label(drawn->sample));
   }
   if (rows.positions.empty()) return std::nullopt;
   rows.features = Tensor::of<float>({rows.positions.size(), width}, std::span<const float>(features));

@@ -3,12 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
 #include "base/tensor.h"
 #include "train/sample_matrix.h"
+#include "train/shuffled_windows.h"
 
 namespace mt {
 
@@ -24,9 +24,6 @@ class ShuffledRows {
  public:
   // Positions [0, end) of matrix. batch: rows of a batch; the last one of an epoch may be smaller.
   ShuffledRows(SampleMatrix& matrix, std::size_t end, std::size_t batch, std::uint64_t seed);
-  ~ShuffledRows();
-  ShuffledRows(const ShuffledRows&) = delete;
-  ShuffledRows& operator=(const ShuffledRows&) = delete;
 
   std::size_t batches_per_epoch() const { return (end_ + batch_ - 1) / batch_; }
   // Starts an epoch; skips its first batches without reading them.
@@ -41,26 +38,19 @@ class ShuffledRows {
   std::optional<Rows> next();
 
   // Ends the epoch and its reading thread, before anything else reads the files.
-  void stop();
+  void stop() { windows_.stop(); }
 
   // The order of an epoch, window after window: for tests.
-  std::vector<std::size_t> epoch_order(std::uint64_t epoch) const;
+  std::vector<std::size_t> epoch_order(std::uint64_t epoch) const { return order_of(plan(epoch)); }
 
  private:
-  struct Window {
-    std::vector<std::size_t> loaded;  // positions, in the order of their rows
-    std::vector<std::size_t> drawn;   // rows of the window in the order in which they are used
-    Tensor rows;                      // [loaded, width]; empty when the matrix is in memory
-  };
-  class Reader;
+  using Window = ShuffledWindow<Tensor>;  // rows: [loaded, width]; empty when the matrix is in memory
   std::vector<Window> plan(std::uint64_t epoch) const;
 
   SampleMatrix& matrix_;
   std::size_t end_, batch_;
   std::uint64_t seed_;
-  std::unique_ptr<Reader> reader_;
-  std::optional<Window> window_;
-  std::size_t used_ = 0;  // rows of the window that are used up
+  ShuffledWindows<Tensor> windows_;
 };
 
 }  // namespace mt

@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
 #include "train/patch_set.h"
+#include "train/shuffled_windows.h"
 
 namespace mt {
 
@@ -17,9 +17,6 @@ class ShuffledSamples {
  public:
   // order: numbers in the set, which trains. batch: samples of a batch; the last one of an epoch may be smaller.
   ShuffledSamples(PatchSet& set, std::vector<std::size_t> order, std::size_t batch, std::uint64_t seed);
-  ~ShuffledSamples();
-  ShuffledSamples(const ShuffledSamples&) = delete;
-  ShuffledSamples& operator=(const ShuffledSamples&) = delete;
 
   std::size_t size() const { return order_.size(); }
   std::size_t batches_per_epoch() const { return (order_.size() + batch_ - 1) / batch_; }
@@ -34,18 +31,13 @@ class ShuffledSamples {
   std::optional<Drawn> next();
 
   // Ends the epoch and its reading thread, before anything else reads the files.
-  void stop();
+  void stop() { windows_.stop(); }
 
   // The order of an epoch, window after window: for tests.
-  std::vector<std::size_t> epoch_order(std::uint64_t epoch) const;
+  std::vector<std::size_t> epoch_order(std::uint64_t epoch) const { return order_of(plan(epoch)); }
 
  private:
-  struct Window {
-    std::vector<std::size_t> loaded;  // numbers in the set, in the order of rows
-    std::vector<std::size_t> drawn;   // samples of the window in the order in which they are used
-    Batch rows;
-  };
-  class Reader;
+  using Window = ShuffledWindow<Batch>;
   std::vector<Window> plan(std::uint64_t epoch) const;
 
   PatchSet& set_;
@@ -53,9 +45,7 @@ class ShuffledSamples {
   std::vector<std::size_t> blocks_;  // where each begins in order_, and the end
   std::size_t batch_;
   std::uint64_t seed_;
-  std::unique_ptr<Reader> reader_;
-  std::optional<Window> window_;
-  std::size_t used_ = 0;  // samples of the window that are used up
+  ShuffledWindows<Batch> windows_;
 };
 
 }  // namespace mt
