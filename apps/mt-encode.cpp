@@ -11,6 +11,7 @@
 #include "cli/progress_bar.h"
 #include "cli/resume_hint.h"
 #include "cli/run.h"
+#include "encoder/encode_plan.h"
 #include "encoder/encode_stream.h"
 #include "encoder/model_source.h"
 #include "heads/head.h"
@@ -138,12 +139,8 @@ Pooling pooling_of(const Options& o, const Model& model, std::size_t prefix, Pro
       return pooling_named(pool);
     }
   }
-  const std::string usual = model.part("encoder").config.value("pooling", "");
-  if (prefix == 0) {
-    progress.note("the tokens have no class token: pooling their mean");
-    return Pooling::mean;
-  }
-  return usual == "mean" ? Pooling::mean : Pooling::cls;
+  if (prefix == 0) progress.note("the tokens have no class token: pooling their mean");
+  return usual_pooling(model.part("encoder"), prefix);
 }
 
 // Tokens remember the tokenizer that made them; the model's own should be the same.
@@ -162,10 +159,8 @@ nlohmann::json config_of(const StreamOptions& stream, Precision precision, const
   config["encoder"] = encoder_digest;
   config["pool"] = name_of(stream.encode.pooling);
   config["layers"] = stream.encode.layers.value_or(a.blocks);
-  const bool whole = !stream.encode.layers || stream.encode.norm;
-  config["norm"] = whole && a.norm != Architecture::Norm::none;
-  config["projection"] =
-      whole && a.projection > 0 && stream.encode.projection && stream.encode.pooling != Pooling::tokens;
+  config["norm"] = norms(a, stream.encode);
+  config["projection"] = projects(a, stream.encode);
   config["dtype"] = name_of(precision);
   if (stream.encode.merge > 0) config["merge"] = stream.encode.merge;
   config["device"] = "cpu";

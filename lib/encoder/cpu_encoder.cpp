@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "encoder/chunk.h"
+#include "encoder/encode_plan.h"
 #include "encoder/encoder.h"
 #include "encoder/pooling.h"
 
@@ -44,7 +45,7 @@ class CpuEncoder final : public Encoder {
 
   const Architecture& architecture() const override { return architecture_; }
   std::size_t feature_width(const EncodeOptions& options) const override {
-    return projects(options) ? architecture_.projection : architecture_.width;
+    return mt::feature_width(architecture_, options);
   }
   Tensor encode(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options,
                 std::vector<FailedSample>* failed) override;
@@ -63,13 +64,6 @@ class CpuEncoder final : public Encoder {
     std::vector<std::string> reasons;     // of each sample; empty: it is well
   };
 
-  bool norms(const EncodeOptions& options) const {
-    return architecture_.norm != Architecture::Norm::none && (!options.layers || options.norm);
-  }
-  bool projects(const EncodeOptions& options) const {
-    return projection_ && options.projection && options.pooling != Pooling::tokens && (!options.layers || options.norm);
-  }
-  std::size_t layers_of(const EncodeOptions& options) const;
   Job prepare(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options) const;
   std::vector<Chunk> chunks_of(const Job& job) const;
   void run(Job& job, const Chunk& chunk, ChunkState& state, std::size_t workers, const ForEach& for_each);
@@ -104,35 +98,15 @@ CpuEncoder::CpuEncoder(const Part& part, ThreadPool& pool, Precision precision)
   if (architecture_.norm != Architecture::Norm::none) final_norm_ = layer_norm_of(part, "norm", architecture_.eps);
   if (architecture_.projection == 0) return;
   Tensor storage;
-  const auto matrix = as_floats(part.at("projection"), storage);  // [width, projection]; Linear wants its transpose
-  const std::size_t width = architecture_.width, columns = architecture_.projection;
-  std::vector<float> transposed(matrix.size());
-  for (std::size_t i = 0; i < width; ++i) {
-    for (std::size_t j = 0; j < columns; ++j) transposed[j * width + i] = matrix[i * columns + j];
-  }
-  projection_ = std::make_unique<Linear>(transposed, std::span<const float>{}, width, columns, Finish::bias, kernels_);
-}
-
-std::size_t CpuEncoder::layers_of(const EncodeOptions& options) const {
-  const std::size_t layers = options.layers.value_or(architecture_.blocks);
-  if (layers > architecture_.blocks) {
-    throw Error("--layers", fmt::format("{} blocks are asked for, the encoder has {}", layers, architecture_.blocks));
-  }
-  return layers;
+  const auto matrix = as_floats(part.at("projection"), storage);  // [width, projection]
+  projection_ = std::make_unique<Linear>(matrix, std::span<const float>{}, architecture_.width,
+                                         architecture_.projection, Finish::bias, kernels_, Precision::f32,
+                                         ProductBackend::automatic, WeightOrder::by_input);
 }
 
 CpuEncoder::Job CpuEncoder::prepare(const Tensor& tokens, std::span<const std::int64_t> offsets,
                                     const EncodeOptions& options) const {
-  if (tokens.shape().size() != 2 || tokens.columns() != architecture_.width) {
-    throw Error(
-        "tokens",
-        fmt::format("they are {}, the encoder takes rows of {}", to_string(tokens.shape()), architecture_.width),
-        "use the model that made them");
-  }
-  if (offsets.empty() || offsets.front() != 0 || !std::is_sorted(offsets.begin(), offsets.end()) ||
-      static_cast<std::size_t>(offsets.back()) != tokens.rows()) {
-    throw std::logic_error("encode: offsets must rise from 0 to the number of tokens");
-  }
+  require_packed(architecture_, tokens, offsets);
   if (options.merge > 0 && (options.pooling == Pooling::tokens || options.pooling == Pooling::eot)) {
     throw Error("--merge", "merged tokens are not those that came in", "--pool cls, mean or max");
   }
@@ -140,21 +114,15 @@ CpuEncoder::Job CpuEncoder::prepare(const Tensor& tokens, std::span<const std::i
   job.tokens = tokens.as<float>().data();
   job.offsets = offsets;
   job.options = &options;
-  job.layers = layers_of(options);
-  job.norm = norms(options) ? &final_norm_ : nullptr;
+  job.layers = layers_of(architecture_, options);
+  job.norm = norms(architecture_, options) ? &final_norm_ : nullptr;
   const std::size_t samples = offsets.size() - 1;
   job.reasons.resize(samples);
   job.output_row.push_back(0);
   for (std::size_t i = 0; i < samples; ++i) {
     const auto length = static_cast<std::size_t>(offsets[i + 1] - offsets[i]);
-    const bool per_token = options.pooling == Pooling::tokens;
-    const bool needs_data = per_token || options.pooling == Pooling::mean || options.pooling == Pooling::max;
-    if (length == 0)
-      job.reasons[i] = "it has no tokens";
-    else if (needs_data && length <= options.prefix) {
-      job.reasons[i] = fmt::format("{} tokens, of which {} are prefix: nothing to pool", length, options.prefix);
-    }
-    job.output_row.push_back(job.output_row.back() + (per_token ? length - std::min(length, options.prefix) : 1));
+    job.reasons[i] = unpoolable(length, options);
+    job.output_row.push_back(job.output_row.back() + pooled_rows(length, options));
   }
   return job;
 }
@@ -251,7 +219,7 @@ Tensor CpuEncoder::encode(const Tensor& tokens, std::span<const std::int64_t> of
   }
   pool_.parallel_for(alone.size(), [&](std::size_t i, std::size_t worker) { run_alone(job, *alone[i], worker); });
   for (const Chunk* chunk : shared) run_shared(job, *chunk);
-  Tensor features = projects(options) ? project(pooled) : std::move(pooled);
+  Tensor features = projects(architecture_, options) ? project(pooled) : std::move(pooled);
   report(job, features, failed);
   return features;
 }

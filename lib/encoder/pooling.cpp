@@ -1,11 +1,19 @@
 #include "encoder/pooling.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace mt {
 
 namespace {
+
+// The rows of a sequence that pooling looks at: [first, second).
+std::pair<std::size_t, std::size_t> used_rows(Pooling pooling, std::size_t prefix, std::size_t count) {
+  if (pooling == Pooling::cls) return {0, 1};
+  if (pooling == Pooling::eot) return {count - 1, count};
+  return {prefix, count};
+}
 
 void mean_of(Rows<const float> x, const float* sizes, float* out) {
   std::fill_n(out, x.width, 0.0f);
@@ -32,10 +40,8 @@ void maximum_of(Rows<const float> x, float* out) {
 void pool(Rows<float> x, const float* sizes, Pooling pooling, std::size_t prefix, const LayerNorm* norm,
           Architecture::Norm when, const Kernels& kernels, float* out) {
   const bool gathers = pooling == Pooling::mean || pooling == Pooling::max;
-  Rows<float> used = x;
-  if (pooling == Pooling::cls) used = x.rows(0, 1);
-  if (pooling == Pooling::eot) used = x.rows(x.count - 1, x.count);
-  if (pooling == Pooling::tokens || gathers) used = x.rows(prefix, x.count);
+  const auto [begin, end] = used_rows(pooling, prefix, x.count);
+  const Rows<float> used = x.rows(begin, end);
   // With one row to pool the order makes no difference; tokens are normed one by one in either.
   if (norm != nullptr && !(gathers && when == Architecture::Norm::after_pooling)) norm->forward(kernels, used, used);
   if (pooling == Pooling::mean)
@@ -83,10 +89,7 @@ void maximum_backward(Rows<const float> x, const float* dout, Rows<float> dx) {
 void pool_backward(Rows<const float> x, Pooling pooling, std::size_t prefix, TrainableLayerNorm* norm,
                    Architecture::Norm when, const float* dout, Rows<float> dx) {
   const bool gathers = pooling == Pooling::mean || pooling == Pooling::max;
-  std::size_t begin = 0, end = x.count;
-  if (pooling == Pooling::cls) end = 1;
-  if (pooling == Pooling::eot) begin = x.count - 1;
-  if (pooling == Pooling::tokens || gathers) begin = prefix;
+  const auto [begin, end] = used_rows(pooling, prefix, x.count);
   std::fill_n(dx.data, begin * dx.width, 0.0F);
   std::fill_n(dx.row(end), (x.count - end) * dx.width, 0.0F);
   const Rows<const float> used = x.rows(begin, end);

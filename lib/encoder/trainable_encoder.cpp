@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "encoder/encode_plan.h"
 #include "encoder/pooling.h"
 #include "encoder/trainable_block.h"
 #include "kernels/gemm.h"
@@ -68,13 +69,8 @@ struct TrainableEncoder::State {
     bool ready = false;
   };
 
-  bool norms(const EncodeOptions& options) const {
-    return architecture.norm != Architecture::Norm::none && (!options.layers || options.norm);
-  }
-  bool projects(const EncodeOptions& options) const {
-    return architecture.projection > 0 && options.projection && options.pooling != Pooling::tokens &&
-           (!options.layers || options.norm);
-  }
+  bool norms(const EncodeOptions& options) const { return mt::norms(architecture, options); }
+  bool projects(const EncodeOptions& options) const { return mt::projects(architecture, options); }
   Step prepare(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options) const;
   SequenceRows sequences_of(const SampleGroup& group, std::size_t block, std::uint64_t step) const;
   std::size_t saved_floats(std::size_t block) const;
@@ -144,36 +140,19 @@ TrainableEncoder::State::State(const Part& part, const EncoderTraining& wanted, 
 TrainableEncoder::State::Step TrainableEncoder::State::prepare(const Tensor& tokens,
                                                                std::span<const std::int64_t> offsets,
                                                                const EncodeOptions& options) const {
-  if (tokens.shape().size() != 2 || tokens.columns() != architecture.width) {
-    throw Error("tokens",
-                fmt::format("they are {}, the encoder takes rows of {}", to_string(tokens.shape()), architecture.width),
-                "use the model that made them");
-  }
-  if (offsets.empty() || offsets.front() != 0 || !std::ranges::is_sorted(offsets) ||
-      static_cast<std::size_t>(offsets.back()) != tokens.rows()) {
-    throw std::logic_error("trainable encoder: offsets must rise from 0 to the number of tokens");
-  }
+  require_packed(architecture, tokens, offsets);
   if (options.merge > 0) throw Error("--merge", "has no gradient", "train without it");
   Step made;
   made.options = options;
   made.offsets.assign(offsets.begin(), offsets.end());
-  made.layers = options.layers.value_or(architecture.blocks);
-  if (made.layers > architecture.blocks) {
-    throw Error("--layers",
-                fmt::format("{} blocks are asked for, the encoder has {}", made.layers, architecture.blocks));
-  }
+  made.layers = layers_of(architecture, options);
   made.first = std::min(first, made.layers);
-  const bool per_token = options.pooling == Pooling::tokens;
-  const bool needs_data = per_token || options.pooling == Pooling::mean || options.pooling == Pooling::max;
   made.output_row.push_back(0);
   for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
     const auto length = static_cast<std::size_t>(offsets[i + 1] - offsets[i]);
-    if (length == 0) throw Error(fmt::format("sample {}", i), "it has no tokens");
-    if (needs_data && length <= options.prefix) {
-      throw Error(fmt::format("sample {}", i),
-                  fmt::format("{} tokens, of which {} are prefix: nothing to pool", length, options.prefix));
-    }
-    made.output_row.push_back(made.output_row.back() + (per_token ? length - options.prefix : 1));
+    if (const std::string reason = unpoolable(length, options); !reason.empty())
+      throw Error(fmt::format("sample {}", i), reason);
+    made.output_row.push_back(made.output_row.back() + pooled_rows(length, options));
   }
   made.groups = groups_of(offsets);
   return made;
@@ -330,7 +309,7 @@ TrainableEncoder& TrainableEncoder::operator=(TrainableEncoder&&) noexcept = def
 const Architecture& TrainableEncoder::architecture() const { return state_->architecture; }
 
 std::size_t TrainableEncoder::feature_width(const EncodeOptions& options) const {
-  return state_->projects(options) ? state_->architecture.projection : state_->architecture.width;
+  return mt::feature_width(state_->architecture, options);
 }
 
 Tensor TrainableEncoder::forward(const Tensor& tokens, std::span<const std::int64_t> offsets,
