@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -11,8 +10,9 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "encoder/encode_plan.h"
 #include "heads/network_head.h"
-#include "train/hold_out.h"
+#include "train/training_samples.h"
 
 namespace mt {
 
@@ -87,16 +87,17 @@ nlohmann::json EndToEndSettings::to_json() const {
 
 EndToEndTraining::EndToEndTraining(const EndToEndSettings& settings, Model model, ThreadPool& pool, Progress& progress)
     : settings_(settings), model_(std::move(model)), pool_(pool) {
-  open_files(progress);
-  arrange(progress);
+  open_training_files(set_, settings.head, progress);
+  HoldOut parts = divide_samples(set_, settings.head, progress);
+  train_ = std::move(parts.train);
+  validation_ = std::move(parts.validation);
   const Part& encoder = model_.part("encoder");
   const Architecture architecture = architecture_of(encoder);
   tokenizer_ = tokenizer_for_patches(model_, set_.schema(), architecture.width, settings.new_tokenizer,
                                      settings.head.seed, progress);
   embedding_ = token_embedding_of(tokenizer_.part);
   encode_.prefix = embedding_->prefix() + embedding_->leading_patches();
-  const std::string usual = encoder.config.value("pooling", "");
-  encode_.pooling = settings.pool.value_or(encode_.prefix == 0 || usual == "mean" ? Pooling::mean : Pooling::cls);
+  encode_.pooling = settings.pool.value_or(usual_pooling(encoder, encode_.prefix));
   if (encode_.pooling == Pooling::tokens)
     throw UsageError("--pool", "a head takes one vector a sample", "use cls, mean, max or eot");
   if (encode_.pooling == Pooling::cls && encode_.prefix == 0)
@@ -110,44 +111,6 @@ EndToEndTraining::EndToEndTraining(const EndToEndSettings& settings, Model model
   hash.update(hex(digest_of(encoder))).update(hex(digest_of(tokenizer_.part)));
   if (model_.has("head")) hash.update(hex(digest_of(model_.part("head"))));
   run_ = hex(hash.finish());
-}
-
-void EndToEndTraining::open_files(Progress& progress) {
-  for (const std::string& name : settings_.head.features) set_.add(name);
-  if (const auto dropped = set_.drop_empty_classes(); !dropped.empty()) {
-    progress.note(
-        fmt::format("{} of the classes have no samples and are left out: {}", dropped.size(), listed(dropped)));
-  }
-  if (classes() < 2) {
-    throw Error(settings_.head.features.front(),
-                fmt::format("all {} labelled samples are of class \"{}\"", set_.samples(),
-                            printable(set_.class_names().front())),
-                "a head needs two classes or more");
-  }
-  if (!settings_.head.class_weights.empty() && settings_.head.class_weights.size() != classes()) {
-    throw Error("--class-weights",
-                fmt::format("gives {} weights, there are {} classes: {}", settings_.head.class_weights.size(),
-                            classes(), listed(set_.class_names())),
-                "give one for each, in this order");
-  }
-}
-
-void EndToEndTraining::arrange(Progress& progress) {
-  const std::size_t samples = set_.samples();
-  train_.resize(samples);
-  std::iota(train_.begin(), train_.end(), std::size_t{0});
-  if (!settings_.head.validation_files.empty()) {
-    for (const std::string& name : settings_.head.validation_files) set_.add(name, true);
-    validation_.resize(set_.samples() - samples);
-    std::iota(validation_.begin(), validation_.end(), samples);
-  } else if (settings_.head.validation > 0) {
-    const auto groups =
-        settings_.head.group.empty() ? std::vector<std::uint32_t>{} : read_groups(set_, settings_.head.group);
-    HoldOut parts = hold_out(set_.labels(), classes(), groups, settings_.head.validation, settings_.head.seed);
-    train_ = std::move(parts.train);
-    validation_ = std::move(parts.validation);
-  }
-  if (set_.unlabelled() > 0) progress.note(fmt::format("{} samples without a label are left out", set_.unlabelled()));
 }
 
 CrossEntropy EndToEndTraining::make_loss() const {
@@ -173,12 +136,7 @@ EndToEndModel EndToEndTraining::parts() {
 // A trained head's numbers where the model has one, else fresh ones behind
 // features that are standardised as the untrained tokenizer makes them.
 void EndToEndTraining::begin_head() {
-  NetworkShape shape{.inputs = encoder_->feature_width(encode_), .outputs = classes(), .hidden = {}};
-  if (settings_.head.kind == HeadKind::mlp) {
-    shape.hidden = settings_.head.hidden;
-    shape.activation = settings_.head.activation;
-    shape.dropout = settings_.head.dropout;
-  }
+  NetworkShape shape = network_shape_of(settings_.head, encoder_->feature_width(encode_), classes());
   if (model_.has("head")) {
     const auto head = Head::from(model_.part("head"));
     const auto* network = dynamic_cast<const NetworkHead*>(head.get());
@@ -264,12 +222,8 @@ TrainedModel EndToEndTraining::train(Watch& watch) {
                           .augmentation = settings_.augmentation,
                           .seed = settings_.head.seed};
   EndToEndTask task(parts(), set_, train_, validation_, make_loss(), options, pool_);
-  LoopSettings loop = settings_.head.loop;
-  loop.optimiser.kind = settings_.head.optimiser;
-  loop.select = settings_.head.select;
-  loop.schedule.epochs = static_cast<double>(loop.epochs);
-  watch.progress.total(static_cast<std::int64_t>(train_.size() * loop.epochs));
-  const LoopResult fit = run_loop(task, loop, watch);
+  watch.progress.total(static_cast<std::int64_t>(train_.size() * settings_.head.loop.epochs));
+  const LoopResult fit = run_loop(task, loop_settings_of(settings_.head), watch);
 
   nlohmann::json metrics = settings_.to_json();
   metrics["run"] = run_;

@@ -64,8 +64,6 @@ class EndToEndTraining {
   TrainedModel train(Watch& watch);
 
  private:
-  void open_files(Progress& progress);
-  void arrange(Progress& progress);
   void begin_head();
   void set_rates();
   EndToEndModel parts();

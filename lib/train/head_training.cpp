@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,10 +11,10 @@
 #include "base/text.h"
 #include "heads/network_head.h"
 #include "train/closed_form.h"
-#include "train/hold_out.h"
 #include "train/linear_objective.h"
 #include "train/network_task.h"
 #include "train/sample_tiles.h"
+#include "train/training_samples.h"
 
 namespace mt {
 
@@ -23,12 +22,6 @@ namespace {
 
 bool uses_lbfgs(const HeadTrainingSettings& settings) {
   return settings.kind == HeadKind::linear && settings.optimiser == "lbfgs";
-}
-
-std::vector<std::size_t> numbers_from(std::size_t begin, std::size_t end) {
-  std::vector<std::size_t> numbers(end - begin);
-  std::iota(numbers.begin(), numbers.end(), begin);
-  return numbers;
 }
 
 // The weights learned on shifted features as weights for the features themselves: bias - weight * mean.
@@ -93,7 +86,7 @@ nlohmann::json HeadTrainingSettings::to_json() const {
 
 HeadTraining::HeadTraining(const HeadTrainingSettings& settings, ThreadPool& pool, Progress& progress)
     : settings_(settings), pool_(pool), set_(settings.memory) {
-  open_files(progress);
+  open_training_files(set_, settings, progress);
   arrange(progress);
 
   const Moments moments = matrix_->measure(0, train_end_);
@@ -115,44 +108,10 @@ HeadTraining::HeadTraining(const HeadTrainingSettings& settings, ThreadPool& poo
   }
 }
 
-void HeadTraining::open_files(Progress& progress) {
-  for (const std::string& name : settings_.features) set_.add(name);
-  if (const auto dropped = set_.drop_empty_classes(); !dropped.empty()) {
-    progress.note(
-        fmt::format("{} of the classes have no samples and are left out: {}", dropped.size(), listed(dropped)));
-  }
-  if (classes() < 2) {
-    throw Error(settings_.features.front(),
-                fmt::format("all {} labelled samples are of class \"{}\"", set_.samples(),
-                            printable(set_.class_names().front())),
-                "a head needs two classes or more");
-  }
-  if (settings_.kind != HeadKind::nearest_mean && settings_.kind != HeadKind::knn && !settings_.class_weights.empty() &&
-      settings_.class_weights.size() != classes()) {
-    throw Error("--class-weights",
-                fmt::format("gives {} weights, there are {} classes: {}", settings_.class_weights.size(), classes(),
-                            listed(set_.class_names())),
-                "give one for each, in this order");
-  }
-}
-
 // Decides which samples train and which validate, and puts the ones before the others.
 void HeadTraining::arrange(Progress& progress) {
-  const std::size_t samples = set_.samples();
-  counts_ = set_.class_counts(0, samples);
-  HoldOut parts{.train = numbers_from(0, samples), .validation = {}};
-  if (!settings_.validation_files.empty()) {
-    for (const std::string& name : settings_.validation_files) set_.add(name, true);
-    parts.validation = numbers_from(samples, set_.samples());
-  } else if (settings_.validation > 0) {
-    std::vector<std::int32_t> labels(samples);
-    for (std::size_t i = 0; i < samples; ++i) labels[i] = set_.label(i);
-    const std::vector<std::uint32_t> groups =
-        settings_.group.empty() ? std::vector<std::uint32_t>{} : read_groups(set_, settings_.group);
-    parts = hold_out(labels, classes(), groups, settings_.validation, settings_.seed);
-    held_out_ = true;
-  }
-  if (set_.unlabelled() > 0) progress.note(fmt::format("{} samples without a label are left out", set_.unlabelled()));
+  counts_ = set_.class_counts(0, set_.samples());
+  HoldOut parts = divide_samples(set_, settings_, progress);
   train_end_ = parts.train.size();
   std::vector<std::size_t> order = std::move(parts.train);
   order.insert(order.end(), parts.validation.begin(), parts.validation.end());
@@ -188,14 +147,7 @@ CrossEntropy HeadTraining::make_loss() const {
                       settings_.balanced ? balanced_class_weights(counts_) : settings_.class_weights);
 }
 
-NetworkShape HeadTraining::network_shape() const {
-  NetworkShape shape{.inputs = set_.width(), .outputs = classes(), .hidden = {}};
-  if (settings_.kind == HeadKind::linear) return shape;
-  shape.hidden = settings_.hidden;
-  shape.activation = settings_.activation;
-  shape.dropout = settings_.dropout;
-  return shape;
-}
+NetworkShape HeadTraining::network_shape() const { return network_shape_of(settings_, set_.width(), classes()); }
 
 HeadDescription HeadTraining::describe(nlohmann::json training) const {
   HeadDescription description;
@@ -237,7 +189,7 @@ TrainedHead HeadTraining::train(Watch& watch) {
 std::unique_ptr<Head> HeadTraining::train_linear(Watch& watch, nlohmann::json& metrics) {
   ProbeSettings probe = settings_.probe;
   probe.select = settings_.select;
-  probe.refit = probe.refit && held_out_;
+  probe.refit = probe.refit && holds_out(settings_);
   ProbeResult result = train_probe(*matrix_, train_end_, make_loss(), probe, watch);
   if (!result.last.converged) {
     watch.progress.note(fmt::format("L-BFGS stopped after {} iterations before the gradient reached --tolerance {:g}",
@@ -262,11 +214,7 @@ std::unique_ptr<Head> HeadTraining::train_linear(Watch& watch, nlohmann::json& m
 std::unique_ptr<Head> HeadTraining::train_network(Watch& watch, nlohmann::json& metrics) {
   Network network(network_shape(), settings_.seed);
   NetworkTask task(network, *matrix_, train_end_, make_loss(), settings_.batch, settings_.seed);
-  LoopSettings loop = settings_.loop;
-  loop.optimiser.kind = settings_.optimiser;
-  loop.select = settings_.select;
-  loop.schedule.epochs = static_cast<double>(loop.epochs);
-  const LoopResult result = run_loop(task, loop, watch);
+  const LoopResult result = run_loop(task, loop_settings_of(settings_), watch);
   metrics["fit"] = {
       {"epochs", result.epochs}, {"best_epoch", result.best_epoch}, {"steps", result.steps}, {"loss", result.loss}};
   if (result.validation) metrics["validation_score"] = to_json(*result.validation);
@@ -285,7 +233,7 @@ std::unique_ptr<Head> HeadTraining::train_nearest_mean(Watch& watch, nlohmann::j
     scale = calibrated_scale(NearestMeanHead(bare, fit.means, distance, 1), *matrix_, train_end_, matrix_->size());
     metrics["validation_score"] = to_json(validate(NearestMeanHead(bare, fit.means, distance, scale)));
   }
-  const bool refit = settings_.probe.refit && held_out_;
+  const bool refit = settings_.probe.refit && holds_out(settings_);
   if (refit) fit = class_means(*matrix_, 0, matrix_->size(), classes(), distance);
   metrics["fit"] = {{"refitted", refit}, {"scale", scale}};
   watch.progress.advance(static_cast<std::int64_t>(matrix_->size()));
@@ -310,7 +258,7 @@ std::unique_ptr<Head> HeadTraining::train_neighbours(Watch& watch, nlohmann::jso
     bare.standardisation.reset();
     metrics["validation_score"] = to_json(validate(*make(std::move(bare), train_end_)));
   }
-  const bool refit = settings_.probe.refit && held_out_;
+  const bool refit = settings_.probe.refit && holds_out(settings_);
   metrics["fit"] = {{"refitted", refit}};
   watch.progress.advance(static_cast<std::int64_t>(matrix_->size()));
   return make(describe(metrics), refit ? matrix_->size() : train_end_);

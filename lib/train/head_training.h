@@ -74,7 +74,6 @@ class HeadTraining {
   TrainedHead train(Watch& watch);
 
  private:
-  void open_files(Progress& progress);
   void arrange(Progress& progress);
   CrossEntropy make_loss() const;
   HeadDescription describe(nlohmann::json training) const;
@@ -90,7 +89,6 @@ class HeadTraining {
   const HeadTrainingSettings& settings_;
   ThreadPool& pool_;
   FeatureSet set_;
-  bool held_out_ = false;            // validation samples come from the training files
   std::size_t train_end_ = 0;        // positions before it train
   std::vector<std::size_t> counts_;  // training samples of each class
   std::optional<SampleMatrix> matrix_;
