@@ -10,6 +10,7 @@
 #include "base/interrupt.h"
 #include "base/text.h"
 #include "heads/feature_matrix.h"
+#include "train/labelled_files.h"
 
 namespace mt {
 
@@ -124,11 +125,7 @@ std::vector<std::size_t> FeatureSet::class_counts(std::size_t begin, std::size_t
   return classes_.counts(std::span(labels_).subspan(begin, end - begin));
 }
 
-FeatureSet::File& FeatureSet::file_of(std::size_t sample) {
-  const auto after = std::upper_bound(files_.begin(), files_.end(), sample,
-                                      [](std::size_t number, const File& file) { return number < file.first; });
-  return *std::prev(after);
-}
+FeatureSet::File& FeatureSet::file_of(std::size_t sample) { return file_holding(files_, sample); }
 
 void FeatureSet::read_run(File& file, std::span<const std::size_t> samples, float* out) {
   if (file.reader == nullptr) {

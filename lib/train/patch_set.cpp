@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/text.h"
+#include "train/labelled_files.h"
 
 namespace mt {
 
@@ -84,11 +85,7 @@ void PatchSet::add(const std::string& name, bool known_classes_only) {
   files_.push_back(std::move(file));
 }
 
-PatchSet::File& PatchSet::file_of(std::size_t sample) {
-  const auto after = std::upper_bound(files_.begin(), files_.end(), sample,
-                                      [](std::size_t number, const File& file) { return number < file.first; });
-  return *std::prev(after);
-}
+PatchSet::File& PatchSet::file_of(std::size_t sample) { return file_holding(files_, sample); }
 
 Batch PatchSet::read(std::span<const std::size_t> samples) {
   Batch result;
