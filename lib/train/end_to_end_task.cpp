@@ -18,25 +18,6 @@ namespace {
 
 constexpr std::size_t kSequencesAtOnce = 8;  // embedded by one worker
 
-// Sequences [begin, end) as a batch of their own.
-struct Slice {
-  Tensor patches, codes, centers, grid;
-  std::vector<std::int64_t> offsets;
-
-  Slice(const PatchRows& in, std::size_t begin, std::size_t end) {
-    const std::size_t first = in.begin(begin), last = in.end(end - 1);
-    const auto rows = [&](const Tensor& from) {
-      return from.empty() && from.rows() == 0 ? from : from.rows_copy(first, last);
-    };
-    patches = rows(in.patches);
-    codes = rows(in.codes);
-    centers = rows(in.centers);
-    grid = in.grid.empty() ? in.grid : in.grid.rows_copy(begin, end);
-    for (std::size_t s = begin; s <= end; ++s) offsets.push_back(in.offsets[s] - static_cast<std::int64_t>(first));
-  }
-  PatchRows view() const { return {patches, codes, centers, grid, offsets}; }
-};
-
 // Ends of pieces of samples whose tokens fit the budget, one sample at least.
 std::vector<std::size_t> piece_ends(std::size_t samples, std::size_t budget,
                                     const std::function<std::size_t(std::size_t)>& tokens_of) {
@@ -67,25 +48,24 @@ struct EndToEndTask::Piece {
 
 namespace {
 
-// Patches as tokens, on all workers: a sequence's bytes do not depend on the
-// others.
-Tensor embed_all(const TokenEmbedding& embedding, const PatchRows& in, ThreadPool& pool) {
+// Patches as tokens, on all workers: a sequence's bytes do not depend on the others.
+Tensor embed_all(const TokenEmbedding& embedding, const Batch& patches, ThreadPool& pool) {
+  const PatchRows in(patches);
   const std::size_t groups = (in.sequences() + kSequencesAtOnce - 1) / kSequencesAtOnce;
   if (groups <= 1) return embedding.forward(in);
   Tensor tokens(DType::f32, {in.rows() + in.sequences() * embedding.prefix(), embedding.width()});
   pool.parallel_for(groups, [&](std::size_t group, std::size_t) {
     const std::size_t begin = group * kSequencesAtOnce, end = std::min(in.sequences(), begin + kSequencesAtOnce);
-    const Slice slice(in, begin, end);
-    const Tensor own = embedding.forward(slice.view());
-    std::ranges::copy(own.as<float>(), tokens.as<float>().begin() +
-                                           static_cast<std::ptrdiff_t>((in.begin(begin) + begin * embedding.prefix()) *
-                                                                       embedding.width()));
+    const Batch some = patches.slice(begin, end);
+    const Tensor own = embedding.forward(PatchRows(some));
+    const std::size_t first = in.begin(begin) + begin * embedding.prefix();
+    std::ranges::copy(own.as<float>(),
+                      tokens.as<float>().begin() + static_cast<std::ptrdiff_t>(first * embedding.width()));
   });
   return tokens;
 }
 
-// Throws Error, naming the sample by its position ("sample 3"), when the
-// embedding cannot take one.
+// Throws Error, naming the sample by its position ("sample 3"), when the embedding cannot take one.
 void require_usable(const TokenEmbedding& embedding, const Batch& batch) {
   for (std::size_t s = 0; s < batch.samples(); ++s) {
     const std::string where = fmt::format("sample {}", s);
@@ -102,8 +82,7 @@ void require_usable(const TokenEmbedding& embedding, const Batch& batch) {
   }
 }
 
-// Names the sample that an error calls by its position in the batch ("sample
-// 3").
+// Names the sample that an error calls by its position in the batch ("sample 3").
 [[noreturn]] void rethrow_named(const Error& error, PatchSet& set, std::span<const std::size_t> samples) {
   constexpr std::string_view kSample = "sample ";
   const std::string_view where = error.where();
@@ -182,8 +161,7 @@ void EndToEndTask::leave_tokens_out(Piece& piece, Tensor& tokens) const {
   piece.tokens = std::move(offsets);
 }
 
-// Loss of sample i and, in place of its logits, the slope; of a mixed sample
-// those of both, by their shares.
+// Loss of sample i and, in place of its logits, the slope; of a mixed sample those of both, by their shares.
 double EndToEndTask::slope_of(const Piece& piece, std::size_t i, std::span<float> row) const {
   const auto [other, share] = piece.partners[i];
   if (other == i) return loss_.forward_backward(row, set_.label(piece.samples[i]), row);
@@ -203,8 +181,7 @@ void EndToEndTask::standardise(Tensor& features) const {
 void EndToEndTask::learn_piece(Piece& piece, std::uint64_t draw, double weight, BatchResult& result) {
   augmentation_.apply(piece.batch, piece.samples, epoch_);
   piece.partners = augmentation_.mix(piece.batch, piece.samples, epoch_);
-  const PatchRows in(piece.batch);
-  Tensor tokens = embed_all(model_.embedding, in, pool_);
+  Tensor tokens = embed_all(model_.embedding, piece.batch, pool_);
   const std::size_t all_tokens = tokens.rows();
   leave_tokens_out(piece, tokens);
   Tensor features = model_.below_head_learns() ? model_.encoder.forward(tokens, piece.tokens, model_.encode, draw)
@@ -249,7 +226,7 @@ void EndToEndTask::learn_piece(Piece& piece, std::uint64_t draw, double weight, 
       std::ranges::copy(std::as_const(dtokens).row<float>(i), spread.row<float>(piece.kept[i]).begin());
     dtokens = std::move(spread);
   }
-  model_.embedding.backward(in, dtokens, pool_);
+  model_.embedding.backward(PatchRows(piece.batch), dtokens, pool_);
 }
 
 LearningTask::BatchResult EndToEndTask::learn(std::uint64_t step) {
@@ -331,7 +308,7 @@ void EndToEndTask::visit_features(const EndToEndModel& model, PatchSet& set, std
     if (own.empty()) continue;
     try {
       const EndToEndTask::Piece piece = EndToEndTask::prepare(set.read(own), own, scale, model.embedding);
-      const Tensor tokens = embed_all(model.embedding, PatchRows(piece.batch), pool);
+      const Tensor tokens = embed_all(model.embedding, piece.batch, pool);
       visit(model.encoder.evaluate(tokens, piece.tokens, model.encode), own);
     } catch (const Error& error) {
       rethrow_named(error, set, own);

@@ -1,5 +1,4 @@
-// Learning from patches: tokenizer -> encoder -> head, with gradients back
-// through all of them.
+// Learning from patches: tokenizer -> encoder -> head, with gradients back through all of them.
 #pragma once
 
 #include <cstddef>
@@ -37,10 +36,8 @@ struct EndToEndModel {
 
 struct EndToEndOptions {
   std::size_t batch = 64;     // samples of a step
-  std::size_t budget = 4096;  // tokens computed at once: a batch is taken in
-                              // such pieces, whose gradients add up
+  std::size_t budget = 4096;  // tokens computed at once: a batch is taken in such pieces, whose gradients add up
   AugmentationSettings augmentation;
-  // left out while training
   std::uint64_t seed = 0;
 };
 
@@ -61,9 +58,8 @@ class EndToEndTask : public LearningTask {
   std::string describe_batch() override;
   std::optional<HeadScore> validate() override;
 
-  // Calls visit(features [n, width], samples) for the given samples in order,
-  // as the model makes them without learning anything. budget: tokens that are
-  // computed at once.
+  // Calls visit(features [n, width], samples) for the given samples in order, as the model makes them without learning
+  // anything. budget: tokens that are computed at once.
   using FeatureVisitor = std::function<void(const Tensor& features, std::span<const std::size_t> samples)>;
   static void visit_features(const EndToEndModel& model, PatchSet& set, std::span<const std::size_t> samples,
                              std::size_t budget, ThreadPool& pool, const FeatureVisitor& visit);
