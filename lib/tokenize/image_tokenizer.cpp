@@ -144,6 +144,10 @@ ImageModel image_model_of(const Part& part) {
   return model;
 }
 
+bool is_picture(std::string_view modality) {
+  return modality == "image" || modality == "infrared" || modality == "xray";
+}
+
 Part initial_image_tokenizer(std::size_t width, std::size_t patch, const Normalization& normalization, Size size,
                              std::uint64_t seed) {
   const std::size_t channels = normalization.channels(), inputs = channels * patch * patch;

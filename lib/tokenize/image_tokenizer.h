@@ -23,6 +23,9 @@ struct ImageModel {
 };
 ImageModel image_model_of(const Part& part);  // throws Error: missing tensors, shapes that do not fit each other
 
+// Do samples of this modality come from pictures?
+bool is_picture(std::string_view modality);
+
 // A tokenizer for a model that has none: projection from N(0, 1 / inputs), bias 0, class token from N(0, 0.02^2),
 // positions sines and cosines of row and column, no pre-norm. Equal arguments give equal parts.
 Part initial_image_tokenizer(std::size_t width, std::size_t patch, const Normalization& normalization, Size size,

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "tokenize/image_tokenizer.h"
 
 namespace mt {
 
@@ -26,10 +27,6 @@ double gamma(double shape, Random& random) {
     if (v <= 0) continue;
     if (std::log(1 - random.uniform()) < 0.5 * x * x + d - d * v + d * std::log(v)) return d * v;
   }
-}
-
-bool is_picture(const Schema& schema) {
-  return schema.modality == "image" || schema.modality == "infrared" || schema.modality == "xray";
 }
 
 }  // namespace
@@ -92,7 +89,7 @@ Augmentation::Augmentation(const AugmentationSettings& settings, const Schema& p
                      "leave it out");
   };
   if (settings.flip || settings.shift > 0) {
-    if (!is_picture(patches) || !patches.has_grid) refuse("flip and shift", "pictures");
+    if (!is_picture(patches.modality) || !patches.has_grid) refuse("flip and shift", "pictures");
     side_ = patches.config.value("patch", std::size_t{0});
     channels_ = side_ == 0 ? 0 : patches.width / (side_ * side_);
     if (channels_ == 0 || channels_ * side_ * side_ != patches.width) refuse("flip and shift", "pictures");

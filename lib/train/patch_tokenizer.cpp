@@ -15,10 +15,6 @@ namespace mt {
 
 namespace {
 
-bool is_picture(const std::string& modality) {
-  return modality == "image" || modality == "infrared" || modality == "xray";
-}
-
 // What a file of pictures' patches says of their layout.
 struct PictureLayout {
   std::size_t patch = 0, channels = 0;
