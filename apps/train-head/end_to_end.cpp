@@ -49,6 +49,7 @@ BlockRange blocks_named(const std::string& text) {
 EndToEndSettings settings_of(const EndToEndOptions& options, const HeadTrainingSettings& head) {
   EndToEndSettings settings = options.settings;
   settings.head = head;
+  settings.head.loop.ema = options.ema;
   bool trains_head = false, trains_encoder = false;
   for (const std::string_view word : split(options.train, ',')) {
     const std::string_view part = trimmed(word);
@@ -129,7 +130,7 @@ void add_end_to_end_options(CLI::App& app, EndToEndOptions& o) {
              ->check(CLI::Range(1e-3, 1.0))
              ->capture_default_str(),
          "X");
-  option(app.add_option("--ema", s.head.loop.ema, "Keep a moving average of what learns, of this decay; 0 is off")
+  option(app.add_option("--ema", o.ema, "Keep a moving average of what learns, of this decay; 0 is off")
              ->check(CLI::Range(0.0, 0.999999))
              ->capture_default_str(),
          "X");
@@ -162,8 +163,7 @@ void refuse_end_to_end_options(const CLI::App& app) {
 
 cli::Outcome train_end_to_end(const EndToEndOptions& options, const HeadTrainingSettings& head,
                               const SessionOptions& session) {
-  EndToEndSettings settings = settings_of(options, head);
-  settings.head.loop.ema = options.settings.head.loop.ema;
+  const EndToEndSettings settings = settings_of(options, head);
   ThreadPool pool(thread_count(session.common.threads));
   cli::ProgressBar bar("mt-train-head", "train", session.common, "samples seen");
   ModelOverrides overrides;

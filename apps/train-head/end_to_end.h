@@ -14,6 +14,7 @@ namespace mt::train_head {
 struct EndToEndOptions {
   std::vector<std::string> models;
   std::string train = "head,tokenizer", encoder_scope, blocks, augment, pool, recompute = "auto";
+  double ema = 0;
   EndToEndSettings settings;  // what options fill in directly
 };
 // --model, --train, --train-encoder, --train-blocks, --pool, rates, --budget and their like.
