@@ -16,6 +16,25 @@ void append_values(std::vector<T>& to, const std::vector<T>& from, std::size_t b
 
 bool is_absent(const Tensor& tensor) { return tensor.shape() == Shape{0}; }
 
+// Offsets go on where the last ones ended.
+void append_offsets(std::vector<std::int64_t>& to, const std::vector<std::int64_t>& from, std::size_t begin,
+                    std::size_t end) {
+  if (from.empty()) return;
+  if (to.empty()) to.push_back(0);
+  const std::int64_t shift = to.back() - from[begin];
+  for (std::size_t i = begin + 1; i <= end; ++i) to.push_back(from[i] + shift);
+}
+
+bool same_columns(const Batch& a, const Batch& b) {
+  return a.index.empty() == b.index.empty() && a.labels.empty() == b.labels.empty() &&
+         is_absent(a.targets) == is_absent(b.targets) && a.offsets.empty() == b.offsets.empty() &&
+         is_absent(a.rows) == is_absent(b.rows) && is_absent(a.codes) == is_absent(b.codes) &&
+         is_absent(a.centers) == is_absent(b.centers) && is_absent(a.grid) == is_absent(b.grid) &&
+         is_absent(a.boxes) == is_absent(b.boxes) && a.box_offsets.empty() == b.box_offsets.empty();
+}
+
+}  // namespace
+
 void append_rows(Tensor& to, const Tensor& from, std::size_t begin, std::size_t end) {
   if (is_absent(from)) return;
   if (is_absent(to) || to.is_borrowed()) {
@@ -35,25 +54,6 @@ void append_rows(Tensor& to, const Tensor& from, std::size_t begin, std::size_t 
     std::memcpy(to.mutable_data() + old * row_bytes, from.data() + begin * row_bytes, (end - begin) * row_bytes);
   }
 }
-
-// Offsets go on where the last ones ended.
-void append_offsets(std::vector<std::int64_t>& to, const std::vector<std::int64_t>& from, std::size_t begin,
-                    std::size_t end) {
-  if (from.empty()) return;
-  if (to.empty()) to.push_back(0);
-  const std::int64_t shift = to.back() - from[begin];
-  for (std::size_t i = begin + 1; i <= end; ++i) to.push_back(from[i] + shift);
-}
-
-bool same_columns(const Batch& a, const Batch& b) {
-  return a.index.empty() == b.index.empty() && a.labels.empty() == b.labels.empty() &&
-         is_absent(a.targets) == is_absent(b.targets) && a.offsets.empty() == b.offsets.empty() &&
-         is_absent(a.rows) == is_absent(b.rows) && is_absent(a.codes) == is_absent(b.codes) &&
-         is_absent(a.centers) == is_absent(b.centers) && is_absent(a.grid) == is_absent(b.grid) &&
-         is_absent(a.boxes) == is_absent(b.boxes) && a.box_offsets.empty() == b.box_offsets.empty();
-}
-
-}  // namespace
 
 void Batch::append(const Batch& other, std::size_t begin, std::size_t end) {
   if (begin > end || end > other.samples()) throw std::logic_error("samples outside of a batch were asked for");

@@ -55,4 +55,8 @@ struct Batch {
   std::size_t bytes() const;  // of all columns, roughly what it takes in memory
 };
 
+// Adds rows [begin, end) of a column to another of the same type and width. A column that is not there (shape [0]) has
+// none to give, and takes any.
+void append_rows(Tensor& to, const Tensor& from, std::size_t begin, std::size_t end);
+
 }  // namespace mt

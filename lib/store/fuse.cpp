@@ -1,7 +1,6 @@
 #include "store/fuse.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <stdexcept>
 #include <unordered_map>
@@ -42,12 +41,6 @@ void require_fusible(const Schema& schema, const Schema& first, const std::strin
   }
   if (schema.pre_norm != first.pre_norm)
     refuse("the pre-norm is applied in one of the files only", "tokenize both for the same encoder");
-}
-
-void append_rows(const Tensor& from, std::size_t begin, std::size_t end, Tensor& to) {
-  const std::size_t bytes = from.columns() * size_of(from.dtype()), old = to.rows();
-  to.resize_rows(old + end - begin);
-  if (end > begin) std::memcpy(to.mutable_data() + old * bytes, from.data() + begin * bytes, (end - begin) * bytes);
 }
 
 // Where a file has each sample, or why it has not.
@@ -222,7 +215,7 @@ class FusedReader final : public SampleReader {
       if (schema_.has_labels) out.labels.push_back(label_of(pieces, k));
       if (schema_.target_width > 0) {
         const Piece& piece = pieces[targeted_][k];
-        append_rows(piece.batch->targets, piece.sample, piece.sample + 1, out.targets);
+        append_rows(out.targets, piece.batch->targets, piece.sample, piece.sample + 1);
       }
     }
   }
@@ -232,8 +225,8 @@ class FusedReader final : public SampleReader {
     const Batch& batch = *piece.batch;
     const std::size_t first = batch.row_begin(piece.sample), last = batch.row_end(piece.sample);
     const std::size_t begin = std::min(last, first + from), end = to ? std::min(last, first + *to) : last;
-    append_rows(batch.rows, begin, end, out.rows);
-    if (schema_.has_centers) append_rows(batch.centers, begin, end, out.centers);
+    append_rows(out.rows, batch.rows, begin, end);
+    if (schema_.has_centers) append_rows(out.centers, batch.centers, begin, end);
     if (schema_.has_token_labels) {
       const auto at = [&](std::size_t row) { return batch.token_labels.begin() + static_cast<std::ptrdiff_t>(row); };
       out.token_labels.insert(out.token_labels.end(), at(begin), at(end));
