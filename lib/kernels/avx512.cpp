@@ -1,34 +1,13 @@
 // Compiled for avx512 alone (flags in lib/CMakeLists.txt): nothing here may call an inline function of the standard
 // library, whose copy for this instruction set could be the one that the linker keeps for everybody.
 #if defined(__x86_64__)
-#include "kernels/attention_loop.h"
-#include "kernels/filterbank_loop.h"
-#include "kernels/panel_loop.h"
-#include "kernels/product_loop.h"
-#include "kernels/row_loop.h"
-#include "kernels/tables.h"
+#include "kernels/kernel_table.h"
 #include "kernels/vector_avx512.h"
 
 namespace mt {
 
 const Kernels& avx512_kernels() {
-  using V = Avx512;
-  static constexpr Kernels table = [] {
-    Kernels k{};
-    k.isa = Isa::avx512;
-    k.lanes = V::lanes;
-    k.panel = V::tile_vectors * V::lanes;
-    k.int8_group = 2;
-    k.product_f32 = product<V, FloatProduct<V>>;
-    k.product_int8 = product<V, IntegerProduct<V, V::Int16Pairs>>;
-    k.attention_f32 = attention<V, FloatAttention<V>>;
-    k.quantise = quantise<V, 2>;
-    k.layer_norm = layer_norm<V>;
-    k.narrow = narrow_row<V>;
-    k.filterbank = FilterbankLoop<V>::run;
-    k.pack_panels = pack_panels<V>;
-    return k;
-  }();
+  static constexpr Kernels table = integer_table<Avx512, Avx512::Int16Pairs, 2>(Isa::avx512);
   return table;
 }
 

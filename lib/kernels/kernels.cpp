@@ -1,35 +1,20 @@
 #include "kernels/kernels.h"
 
 #include <stdexcept>
-#include <string>
 
+#include "kernels/dispatch.h"
 #include "kernels/tables.h"
 
 namespace mt {
 
 const Kernels& kernels_of(Isa isa) {
-  if (isa > machine_isa()) throw std::logic_error("kernels: this machine has no " + std::string(name_of(isa)));
-  switch (isa) {
-    case Isa::generic:
-      return generic_kernels();
 #if defined(__x86_64__)
-    case Isa::avx2:
-      return avx2_kernels();
-    case Isa::avx512:
-      return avx512_kernels();
-    case Isa::avx512_vnni:
-      return avx512_vnni_kernels();
-    case Isa::avx512_bf16:
-      return avx512_bf16_kernels();
+  constexpr TablesByIsa<Kernels> tables = {generic_kernels, avx2_kernels, avx512_kernels, avx512_vnni_kernels,
+                                           avx512_bf16_kernels};
 #else
-    case Isa::avx2:
-    case Isa::avx512:
-    case Isa::avx512_vnni:
-    case Isa::avx512_bf16:
-      break;
+  constexpr TablesByIsa<Kernels> tables = {generic_kernels};
 #endif
-  }
-  throw std::logic_error("kernels: this build has no " + std::string(name_of(isa)));
+  return table_of<Kernels>(isa, tables);
 }
 
 const Kernels& kernels() {

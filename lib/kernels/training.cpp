@@ -1,33 +1,20 @@
 #include "kernels/training.h"
 
-#include <stdexcept>
-#include <string>
-
+#include "kernels/dispatch.h"
 #include "kernels/training_tables.h"
 
 namespace mt {
 
 const TrainingKernels& training_kernels_of(Isa isa) {
-  if (isa > machine_isa()) throw std::logic_error("kernels: this machine has no " + std::string(name_of(isa)));
-  switch (isa) {
-    case Isa::generic:
-      return generic_training_kernels();
 #if defined(__x86_64__)
-    case Isa::avx2:
-      return avx2_training_kernels();
-    case Isa::avx512:
-    case Isa::avx512_vnni:
-    case Isa::avx512_bf16:
-      return avx512_training_kernels();  // float32 alone: the higher levels add nothing
+  // Float32 alone: the levels above avx512 add nothing.
+  constexpr TablesByIsa<TrainingKernels> tables = {generic_training_kernels, avx2_training_kernels,
+                                                   avx512_training_kernels, avx512_training_kernels,
+                                                   avx512_training_kernels};
 #else
-    case Isa::avx2:
-    case Isa::avx512:
-    case Isa::avx512_vnni:
-    case Isa::avx512_bf16:
-      break;
+  constexpr TablesByIsa<TrainingKernels> tables = {generic_training_kernels};
 #endif
-  }
-  throw std::logic_error("kernels: this build has no " + std::string(name_of(isa)));
+  return table_of<TrainingKernels>(isa, tables);
 }
 
 const TrainingKernels& training_kernels() {
