@@ -28,21 +28,6 @@ Tensor gradient_of(const std::vector<float>& start, const Shape& shape) {
   return Tensor::of<float>(shape, std::span<const float>(start));
 }
 
-// y = x W^T + b; operands: x, W, b.
-std::vector<double> plain_linear(const std::vector<double>& x, const std::vector<double>& weight,
-                                 const std::vector<double>& bias) {
-  const std::size_t outputs = bias.size(), inputs = weight.size() / outputs;
-  std::vector<double> y;
-  for (std::size_t t = 0; t < x.size() / inputs; ++t) {
-    for (std::size_t o = 0; o < outputs; ++o) {
-      double sum = bias[o];
-      for (std::size_t i = 0; i < inputs; ++i) sum += x[t * inputs + i] * weight[o * inputs + i];
-      y.push_back(sum);
-    }
-  }
-  return y;
-}
-
 TEST_CASE("backward: trainable linear") {
   constexpr std::size_t kTokens = 4, kInputs = 7, kOutputs = 5;
   ThreadPool pool(2);

@@ -14,6 +14,7 @@ namespace {
 
 using test::central_differences;
 using test::doubles;
+using test::plain_linear;
 using test::relative_difference;
 
 Tensor normal(Shape shape, std::uint64_t seed) {
@@ -21,21 +22,6 @@ Tensor normal(Shape shape, std::uint64_t seed) {
   Random random(seed);
   random.fill_normal(tensor.as<float>(), 0, 1);
   return tensor;
-}
-
-// The plain loop: y = x * weight^T + bias.
-std::vector<double> plain(const std::vector<double>& x, const std::vector<double>& weight,
-                          const std::vector<double>& bias) {
-  const std::size_t outputs = bias.size(), inputs = weight.size() / outputs;
-  std::vector<double> y;
-  for (std::size_t t = 0; t < x.size() / inputs; ++t) {
-    for (std::size_t o = 0; o < outputs; ++o) {
-      double sum = bias[o];
-      for (std::size_t i = 0; i < inputs; ++i) sum += x[t * inputs + i] * weight[o * inputs + i];
-      y.push_back(sum);
-    }
-  }
-  return y;
 }
 
 struct Fixture {
@@ -49,8 +35,8 @@ TEST_CASE_FIXTURE(Fixture, "trainable linear: forward agrees with plain loops in
   Tensor y(DType::f32, {130, 70});
   layer.forward(x, y, pool);
   const auto expected =
-      plain(doubles(std::as_const(x).as<float>()), doubles(std::as_const(layer.weight.value).as<float>()),
-            doubles(std::as_const(layer.bias.value).as<float>()));
+      plain_linear(doubles(std::as_const(x).as<float>()), doubles(std::as_const(layer.weight.value).as<float>()),
+                   doubles(std::as_const(layer.bias.value).as<float>()));
   CHECK(relative_difference(std::as_const(y).as<float>(), expected) < 2e-6);  // 300 terms of float32 rounding
 }
 
@@ -66,7 +52,7 @@ TEST_CASE("trainable linear: backward agrees with central differences") {
   auto bias = doubles(std::as_const(layer.bias.value).as<float>());
   const auto slope = doubles(dy.as<float>());
   const auto loss = [&] {
-    const auto y = plain(points, weight, bias);
+    const auto y = plain_linear(points, weight, bias);
     double sum = 0;
     for (std::size_t i = 0; i < y.size(); ++i) sum += y[i] * slope[i];
     return sum;

@@ -36,6 +36,21 @@ double relative_difference(const A& a, const B& b) {
   return difference / size;
 }
 
+// y = x weight^T + bias in plain loops. x: [any, inputs], weight: [outputs, inputs], bias: [outputs].
+inline std::vector<double> plain_linear(const std::vector<double>& x, const std::vector<double>& weight,
+                                        const std::vector<double>& bias) {
+  const std::size_t outputs = bias.size(), inputs = weight.size() / outputs;
+  std::vector<double> y;
+  for (std::size_t t = 0; t < x.size() / inputs; ++t) {
+    for (std::size_t o = 0; o < outputs; ++o) {
+      double sum = bias[o];
+      for (std::size_t i = 0; i < inputs; ++i) sum += x[t * inputs + i] * weight[o * inputs + i];
+      y.push_back(sum);
+    }
+  }
+  return y;
+}
+
 inline std::vector<double> doubles(std::span<const float> values) { return {values.begin(), values.end()}; }
 
 }  // namespace mt::test
