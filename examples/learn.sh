@@ -55,25 +55,14 @@ for modality in "$@"; do
       need image/cifar10_subset
       compare image cifar10_subset cifar10 image --size 64 -- --epochs 10 --augment flip,shift:4
       ;;
-    audio) # as in audio.sh: the first five takes of each speaker and digit are the test
+    audio)
       need audio/fsdd_subset
-      for part in train test; do echo path,label,id >"fsdd.$part.csv"; done
-      for file in "$DATA"/audio/fsdd_subset/recordings/*.wav; do
-        name=$(basename "$file" .wav)
-        IFS=_ read -r digit speaker take <<<"$name"
-        part=train
-        [ "$take" -gt 4 ] || part=test
-        echo "$file,$digit,$name" >>"fsdd.$part.csv"
-      done
+      digit_manifests fsdd
       compare audio fsdd_subset fsdd audio --rate 8000 --bins 64 --length 64 -- --epochs 20 --augment mask:0.2,noise:0.1
       ;;
     point-cloud)
-      set=pointcloud/dales_objects_subset
-      need $set
-      ls "$DATA/$set" | awk -F. -v folder="$DATA/$set" '
-        BEGIN { split("building car fence pole tree", kind, " ")
-                for (part = 0; part < 2; ++part) print "path\tlabel" >(part ? "dales.test.tsv" : "dales.train.tsv") }
-        $2 == "xyz" { print folder "/" $0 "\t" kind[int($1 / 100) + 1] >($1 % 5 == 0 ? "dales.test.tsv" : "dales.train.tsv") }'
+      need pointcloud/dales_objects_subset
+      object_manifests dales
       compare point-cloud dales_objects_subset dales cloud --scale sphere --centers 64 -- --epochs 20 --batch 16 --augment rotate,gain:0.1
       ;;
     time-series)

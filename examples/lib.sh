@@ -75,6 +75,29 @@ baseline() { # name, options...
   score baseline "$1.baseline.h5" "$1.test.patches.h5"
 }
 
+# Manifests PREFIX.train.csv and PREFIX.test.csv of the spoken digits: the official split, in which the first five takes of each
+# speaker and digit are the test.
+digit_manifests() { # prefix
+  local part file name digit speaker take
+  for part in train test; do echo path,label,id >"$1.$part.csv"; done
+  for file in "$DATA"/audio/fsdd_subset/recordings/*.wav; do
+    name=$(basename "$file" .wav)
+    IFS=_ read -r digit speaker take <<<"$name"
+    part=train
+    [ "$take" -gt 4 ] || part=test
+    echo "$file,$digit,$name" >>"$1.$part.csv"
+  done
+}
+
+# Manifests PREFIX.train.tsv and PREFIX.test.tsv of the scanned objects. NNN.xyz: the class is NNN / 100; every fifth is for the test.
+object_manifests() { # prefix
+  local set=pointcloud/dales_objects_subset
+  ls "$DATA/$set" | awk -F. -v folder="$DATA/$set" -v prefix="$1" '
+    BEGIN { split("building car fence pole tree", kind, " "); file[0] = prefix ".train.tsv"; file[1] = prefix ".test.tsv"
+            for (part in file) print "path\tlabel" >file[part] }
+    $2 == "xyz" { print folder "/" $0 "\t" kind[int($1 / 100) + 1] >file[$1 % 5 == 0] }'
+}
+
 number_of() { # key, file
   mt-inspect --json "$2" | awk -v key="\"$1\":" '$1 == key { gsub(/,/, ""); print $2; exit }'
 }
