@@ -144,11 +144,13 @@ Pooling pooling_of(const Options& o, const Model& model, std::size_t prefix, Pro
 }
 
 // Tokens remember the tokenizer that made them; the model's own should be the same.
-void check_tokenizer(const Options& o, const Schema& tokens, const Model& model, Progress& progress) {
+void check_tokenizer(const Options& o, const SampleReader& reader, const Model& model, Progress& progress) {
+  const Schema& tokens = reader.schema();
   const std::string part = "tokenizer/" + tokens.modality;
   if (tokens.source.empty() || !model.has(part)) return;
   if (hex(digest_of(model.part(part))) == tokens.source) return;
-  const Error error("TOKENS", "they were made by another tokenizer than the model's", "use the --model that made them");
+  const Error error(printable(reader.name()), "was made by another tokenizer than the model's",
+                    "use the --model that made it");
   if (o.strict) throw error;
   progress.warn(error.what());
 }
@@ -253,7 +255,7 @@ cli::Outcome encode(const Options& o) {
   complete_digests(*model);
   const Part& part = model->part("encoder");
   require_tokens(readers, architecture_of(part).width);
-  check_tokenizer(o, tokens, *model, progress);
+  check_tokenizer(o, *readers.front(), *model, progress);
   StreamOptions stream;
   stream.budget = o.budget;
   stream.strict = o.strict;

@@ -80,12 +80,15 @@ Batch after_index(Batch batch, std::int64_t last) {
   return rest;
 }
 
-void require_equal(const Schema& first, const Schema& other) {
+void require_equal(const SampleReader& one, const SampleReader& another) {
+  const Schema &first = one.schema(), &other = another.schema();
   const bool equal = first.width == other.width && first.prefix == other.prefix && first.positions == other.positions &&
                      first.modality == other.modality && first.label_names == other.label_names &&
                      first.source == other.source && first.config == other.config;
-  if (!equal)
-    throw Error("TOKENS", "the files were not made alike", "join them with mt-cat, or encode them one by one");
+  if (!equal) {
+    throw Error(printable(another.name()), fmt::format("was not made like {}", printable(one.name())),
+                "join them with mt-cat, or encode them one by one");
+  }
 }
 
 }  // namespace
@@ -94,12 +97,13 @@ void require_tokens(std::span<const std::unique_ptr<SampleReader>> readers, std:
   const Schema& tokens = readers.front()->schema();
   for (const auto& reader : readers) {
     if (reader->schema().kind != Kind::tokens) {
-      throw Error("TOKENS", fmt::format("a file of {}, expected tokens", name_of(reader->schema().kind)));
+      throw Error(printable(reader->name()), fmt::format("holds {}, not tokens", name_of(reader->schema().kind)));
     }
-    require_equal(tokens, reader->schema());
+    require_equal(*readers.front(), *reader);
   }
   if (tokens.width != width) {
-    throw Error("TOKENS", fmt::format("/tokens is {} wide, the encoder takes {}", tokens.width, width),
+    throw Error(printable(readers.front()->name()),
+                fmt::format("/tokens is {} wide, the encoder takes {}", tokens.width, width),
                 fmt::format("use a {}-wide --model", tokens.width));
   }
 }

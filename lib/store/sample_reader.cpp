@@ -102,14 +102,8 @@ std::unique_ptr<SampleReader> open_descriptor(Descriptor descriptor, const std::
   return std::make_unique<FileReader>(fmt::format("/proc/self/fd/{}", descriptor.get()), name, false);
 }
 
-}  // namespace
-
-std::unique_ptr<SampleReader> SampleReader::open(const std::string& name) {
-  if (name == "-") {
-    const int copy = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-    if (copy < 0) throw system_error("standard input", "open", errno);
-    return open_descriptor(Descriptor(copy), "standard input");
-  }
+// A path: a file or whatever else can be opened by name.
+std::unique_ptr<SampleReader> open_path(const std::string& name) {
   Descriptor file(name, O_RDONLY, "open");
   struct stat status {};
   if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return open_descriptor(std::move(file), name);
@@ -119,6 +113,21 @@ std::unique_ptr<SampleReader> SampleReader::open(const std::string& name) {
   }
   if (!h5::has_hdf5_signature(first_bytes)) not_ours(name, first_bytes);
   return std::make_unique<FileReader>(name, name, true);
+}
+
+std::unique_ptr<SampleReader> open_standard_input(const std::string& name) {
+  const int copy = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (copy < 0) throw system_error(name, "open", errno);
+  return open_descriptor(Descriptor(copy), name);
+}
+
+}  // namespace
+
+std::unique_ptr<SampleReader> SampleReader::open(const std::string& name) {
+  const std::string shown = name == "-" ? "standard input" : name;
+  std::unique_ptr<SampleReader> reader = name == "-" ? open_standard_input(shown) : open_path(name);
+  reader->name_ = shown;
+  return reader;
 }
 
 bool knows_inputs(const SampleReader& reader) { return reader.inputs() != Digest{} || reader.samples() == 0; }

@@ -22,6 +22,9 @@ class SampleReader {
   static std::unique_ptr<SampleReader> open(const std::string& name);
   virtual ~SampleReader() = default;
 
+  // What errors call the input: its path or "standard input"; empty where several were joined.
+  const std::string& name() const { return name_; }
+
   virtual const Schema& schema() const = 0;
   virtual std::optional<std::int64_t> samples() const = 0;  // nullopt: a stream, which knows at its end
   virtual std::optional<std::int64_t> rows() const = 0;     // rows of the main data set, likewise
@@ -39,6 +42,9 @@ class SampleReader {
 
   // mt_inputs; known at once for a file (zeros when a foreign file has none), after the last batch for a stream.
   virtual Digest inputs() const = 0;
+
+ private:
+  std::string name_;
 };
 
 // Whether inputs() says anything (no samples have none). After the last batch for a stream.

@@ -132,10 +132,10 @@ case_ "mt-encode: tokens of another tokenizer than the model's are doubted, with
 make_features strange.h5 --samples 9 --tokens --source "$(printf 'ab%.0s' $(seq 32))"
 run mt-encode strange.h5 $tower -o doubted.h5
 expect_status 0
-expect_stderr "they were made by another tokenizer than the model's"
+expect_stderr "strange.h5: was made by another tokenizer than the model's"
 run mt-encode strange.h5 $tower --strict -o no.h5
 expect_clean_failure mt-encode no.h5
-expect_stderr "use the --model that made them"
+expect_stderr "use the --model that made it"
 
 case_ "mt-encode: files of others with just the required names"
 run mt-encode "$foreign/encodable_tokens.h5" $blocks -o foreign.h5
@@ -148,7 +148,7 @@ expect_status 0
 expect_same piped.h5 foreign.h5
 run mt-encode "$foreign/minimal_tokens.h5" $blocks -o no.h5
 expect_clean_failure mt-encode no.h5
-expect_stderr "/tokens is 4 wide, the encoder takes 8 (use a 4-wide --model)"
+expect_stderr "minimal_tokens.h5: /tokens is 4 wide, the encoder takes 8 (use a 4-wide --model)"
 
 case_ "mt-encode: what does not say what it was made from is never taken for the same"
 run mt-encode "$foreign/other_tokens.h5" $blocks -o foreign.h5
@@ -174,10 +174,10 @@ expect_status 0
 check "all are there" test "$(samples_of both.h5)" -eq 46
 run mt-encode bare.h5 tokens.h5 $blocks -o no.h5
 expect_clean_failure mt-encode no.h5
-expect_stderr "the files were not made alike (join them with mt-cat, or encode them one by one)"
+expect_stderr "tokens.h5: was not made like bare.h5 (join them with mt-cat, or encode them one by one)"
 run mt-encode features.h5 $blocks -o no.h5
 expect_clean_failure mt-encode no.h5
-expect_stderr "a file of features, expected tokens"
+expect_stderr "features.h5: holds features, not tokens"
 
 case_ "mt-encode: models in two files, random ones, and those that are none"
 run mt-convert "$checkpoints/timm_clip.safetensors" --heads 2 --part tokenizer/image -o tokenizer.h5 --quiet

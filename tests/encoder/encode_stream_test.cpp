@@ -217,7 +217,7 @@ TEST_CASE("features schema: refuses tokens of another width and files that were 
   readers.push_back(std::make_unique<Source>(token_batch({4})));
   CHECK(features_schema(readers, *encoder, {}).width == 64);
   readers.push_back(std::make_unique<Source>(token_batch({4}), 0));
-  CHECK_THROWS_WITH_AS(features_schema(readers, *encoder, {}), doctest::Contains("were not made alike"), Error);
+  CHECK_THROWS_WITH_AS(features_schema(readers, *encoder, {}), doctest::Contains("was not made like"), Error);
   readers.clear();
   Batch narrow = token_batch({4});
   narrow.rows = Tensor(DType::f32, {4, 32});
