@@ -10,6 +10,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <iterator>
+#include <map>
+#include <mutex>
 
 #include <fmt/format.h>
 
@@ -67,6 +70,32 @@ fs::path resolved(const fs::path& target) {
   return path;
 }
 
+// Where files are mapped, so that release_pages never touches other memory, whose content would be lost.
+class Mappings {
+ public:
+  static Mappings& all() {
+    static Mappings mappings;
+    return mappings;
+  }
+  void add(std::span<const std::byte> bytes) {
+    const std::lock_guard lock(mutex_);
+    ends_.emplace(bytes.data(), bytes.data() + bytes.size());
+  }
+  void remove(const std::byte* begin) {
+    const std::lock_guard lock(mutex_);
+    ends_.erase(begin);
+  }
+  bool hold(std::span<const std::byte> bytes) const {
+    const std::lock_guard lock(mutex_);
+    auto after = ends_.upper_bound(bytes.data());
+    return after != ends_.begin() && bytes.data() + bytes.size() <= std::prev(after)->second;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<const std::byte*, const std::byte*> ends_;  // of each file's bytes, by their begin
+};
+
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
@@ -81,11 +110,22 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
   if (data == MAP_FAILED) throw system_error(path.string(), "map", errno);
   mapped->data_ = static_cast<const std::byte*>(data);
   mapped->size_ = static_cast<std::size_t>(status.st_size);
+  Mappings::all().add(mapped->bytes());
   return mapped;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  Mappings::all().remove(data_);
+  ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void release_pages(std::span<const std::byte> bytes) {
+  if (!Mappings::all().hold(bytes)) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(bytes.data()) + page - 1) / page * page;
+  const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 std::vector<std::byte> read_file(const fs::path& path, std::uint64_t limit) {

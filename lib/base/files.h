@@ -28,6 +28,10 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+// Bytes of a MappedFile that have been used for now: their pages stop counting as this process's memory and come back
+// from the system's cache when touched again. Does nothing to bytes that lie elsewhere.
+void release_pages(std::span<const std::byte> bytes);
+
 // The whole file, refused when larger than limit bytes. Works for pipes and devices too (reads until limit + 1).
 std::vector<std::byte> read_file(const std::filesystem::path& path, std::uint64_t limit);
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit);

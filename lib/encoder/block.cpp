@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "base/files.h"
+
 namespace mt {
 
 std::span<const float> as_floats(const Tensor& tensor, Tensor& storage) {
@@ -31,10 +33,15 @@ Block::Block(const Part& part, const Architecture& a, std::size_t index, const N
 std::unique_ptr<Linear> Block::linear(const Part& part, const std::string& name, std::size_t first, std::size_t outputs,
                                       std::size_t inputs, Finish finish) const {
   Tensor weight_storage, bias_storage;
-  const auto weight = as_floats(part.at(prefix_ + name + ".weight"), weight_storage);
+  const Tensor& stored = part.at(prefix_ + name + ".weight");
+  const auto weight = as_floats(stored, weight_storage);
   const auto bias = as_floats(part.at(prefix_ + name + ".bias"), bias_storage);
-  return std::make_unique<Linear>(weight.subspan(first * inputs, outputs * inputs), bias.subspan(first, outputs),
-                                  inputs, outputs, finish, *numbers_.kernels, numbers_.precision);
+  auto packed = std::make_unique<Linear>(weight.subspan(first * inputs, outputs * inputs), bias.subspan(first, outputs),
+                                         inputs, outputs, finish, *numbers_.kernels, numbers_.precision);
+  // The file's weights would stand beside the packed ones in memory otherwise.
+  const std::size_t row_bytes = inputs * size_of(stored.dtype());
+  release_pages(stored.bytes().subspan(first * row_bytes, outputs * row_bytes));
+  return packed;
 }
 
 void Block::pack(const Part& part, std::size_t index) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/text.h"
 #include "base/threads.h"
 
@@ -76,6 +77,7 @@ void complete_digests(Model& model) {
   }
   ThreadPool(thread_count(0)).parallel_for(missing.size(), [&](std::size_t i, std::size_t) {
     *missing[i].digest = sha256(missing[i].tensor->bytes());
+    release_pages(missing[i].tensor->bytes());
   });
 }
 

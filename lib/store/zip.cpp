@@ -16,6 +16,7 @@
 #include "base/checked.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/text.h"
 
 namespace mt {
@@ -243,6 +244,7 @@ std::span<const std::byte> ZipArchive::stored(const ZipEntry& entry) const {
   if (crc32_of(content) != entry.crc) {
     throw Error(where_of(entry), "is damaged: its bytes do not fit its checksum", "copy the file again");
   }
+  release_pages(content);
   return content;
 }
 

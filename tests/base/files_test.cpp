@@ -1,7 +1,10 @@
 #include "base/files.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <span>
+#include <string>
 
 #include <doctest/doctest.h>
 
@@ -38,4 +41,21 @@ TEST_CASE("files: wrong kinds are refused by name") {
   CHECK_THROWS_AS(read_file("/dev/zero", 1000), Error);
   write_file(dir / "empty", "");
   CHECK_THROWS_AS(MappedFile::open(dir / "empty"), Error);
+}
+
+TEST_CASE("released pages: a mapped file reads as before, other memory keeps its content") {
+  const test::TemporaryDirectory dir;
+  const std::string text(100'000, 'x');
+  write_file(dir / "file", text);
+  const auto file = MappedFile::open(dir / "file");
+  const auto is_whole = [](std::span<const std::byte> bytes) {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{'x'}; });
+  };
+  CHECK(is_whole(file->bytes()));
+  release_pages(file->bytes());
+  release_pages(file->bytes().subspan(5000, 50'000));
+  CHECK(is_whole(file->bytes()));
+  const std::span<const std::byte> heap = std::as_bytes(std::span(text));
+  release_pages(heap);
+  CHECK(is_whole(heap));
 }
