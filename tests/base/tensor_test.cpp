@@ -1,9 +1,16 @@
 #include "base/tensor.h"
 
+#include <unistd.h>
+
 #include <cmath>
+#include <deque>
+#include <fstream>
 #include <limits>
+#include <memory>
 #include <numeric>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -27,6 +34,31 @@ TEST_CASE("tensor: growing by rows keeps the first ones and zeroes the new ones"
   CHECK(t.row<float>(1)[0] == 0);
   CHECK(reinterpret_cast<std::uintptr_t>(t.data()) % 64 == 0);
 }
+
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+TEST_CASE("tensor: memory is used again when blocks come and go among smaller ones") {
+  const auto resident = [] {
+    std::size_t all = 0, pages = 0;
+    std::ifstream("/proc/self/statm") >> all >> pages;
+    return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  };
+  constexpr std::size_t kBlock = std::size_t{1} << 20, kAtOnce = 8;
+  const std::size_t before = resident();
+  std::size_t after = 0;
+  // As workers do it: threads other than the first have heaps of their own.
+  std::thread([&] {
+    std::deque<Tensor> blocks;
+    std::vector<std::unique_ptr<int[]>> small;
+    for (std::size_t i = 0; i < 500; ++i) {
+      blocks.emplace_back(DType::u8, Shape{kBlock});
+      for (std::size_t k = 0; k < 20; ++k) small.push_back(std::make_unique<int[]>(10 + k));
+      if (blocks.size() > kAtOnce) blocks.pop_front();
+    }
+    after = resident();
+  }).join();
+  CHECK(after < before + 4 * kAtOnce * kBlock);
+}
+#endif
 
 TEST_CASE("tensor: width survives zero rows") {
   const Tensor t(DType::i32, {0, 7});
