@@ -1,6 +1,7 @@
 #include "cli/run.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -71,6 +72,15 @@ void open_missing_descriptors() {
     const int opened = ::open("/dev/null", descriptor == 0 ? O_WRONLY : O_RDONLY);
     if (opened != descriptor && opened >= 0) ::close(opened);
   }
+}
+
+// The memory of one batch serves the next. glibc would give it back to the system each time, and the system would fill
+// it with zeros, page by page, once more: 40 % of the time in which series become tokens.
+void keep_freed_memory() {
+#ifdef M_TRIM_THRESHOLD
+  ::mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc takes; larger blocks go back at once
+#endif
 }
 
 [[noreturn]] void die_of(int signal) {
@@ -176,6 +186,7 @@ int act(const About& about, int argc, char** argv, const std::function<Action(CL
 int run(const About& about, int argc, char** argv, const std::function<Action(CLI::App&)>& describe) {
   open_missing_descriptors();
   install_signals();
+  keep_freed_memory();
   int status = kFailed;
   try {
     const int outcome = act(about, argc, argv, describe);
