@@ -1,6 +1,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -51,7 +52,7 @@ class StridedCube final : public SpectralCube {
       default:
         gather_whole<std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t>(begin, end, rows);
     }
-    if (mapped_) let_go();
+    if (mapped_) let_go(elements_);
     return rows;
   }
 
@@ -94,21 +95,36 @@ class StridedCube final : public SpectralCube {
         for (std::size_t r = begin; r < end; ++r) {
           for (std::size_t c = 0; c < columns; ++c) at(r, c, b);
         }
+        let_go_of_band(begin, end, b);
       }
     } else {
       for (std::size_t b = 0; b < bands; ++b) {
         for (std::size_t c = 0; c < columns; ++c) {
           for (std::size_t r = begin; r < end; ++r) at(r, c, b);
         }
+        let_go_of_band(begin, end, b);
       }
     }
   }
 
+  // After rows [begin, end) of a band, where bands lie apart: the system maps up to 2 MiB around each place that is
+  // touched, and so would come to hold that for each band.
+  void let_go_of_band(std::size_t begin, std::size_t end, std::size_t band) const {
+    constexpr std::size_t kAround = std::size_t{2} << 20;
+    if (!mapped_ || layout_.band_stride < layout_.row_stride) return;
+    const std::size_t first = band * layout_.band_stride + begin * layout_.row_stride;
+    const std::size_t last = band * layout_.band_stride + (end - 1) * layout_.row_stride +
+                             (layout_.size.columns - 1) * layout_.column_stride;
+    const std::size_t from = first * layout_.item_bytes, to = (last + 1) * layout_.item_bytes;
+    let_go(elements_.subspan(from - std::min(from, kAround),
+                             std::min(from, kAround) + std::min(elements_.size(), to + kAround) - from));
+  }
+
   // Pages of a file that is larger than memory come back when they are needed.
-  void let_go() const {
+  static void let_go(std::span<const std::byte> bytes) {
     const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto start = reinterpret_cast<std::uintptr_t>(elements_.data()) / page * page;
-    const auto end = reinterpret_cast<std::uintptr_t>(elements_.data() + elements_.size());
+    const auto start = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
+    const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size());
     ::madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
   }
 
