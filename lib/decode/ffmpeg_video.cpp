@@ -33,6 +33,9 @@ namespace {
 
 constexpr int kBuffer = 1 << 16;
 constexpr std::size_t kBlock = 64;  // bytes that a row of pixels is padded to, and by at least
+// The most, either way, that a frame's time and duration may be, in the units of its stream: their sums and differences
+// stay within 64 bits.
+constexpr std::int64_t kLatest = std::int64_t{1} << 60;
 // Containers that hold one video in one file.
 constexpr const char* kContainers =
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,h264,hevc,ivf,m4v,nut,mxf,rm,dv,wtv";
@@ -227,11 +230,16 @@ class FfmpegVideo final : public Video {
         std::int64_t time = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
         if (time == AV_NOPTS_VALUE)
           time = found->entries.empty() ? 0 : found->entries.back().time + std::max<std::int64_t>(last_duration, 1);
-        last_duration = packet->duration;
+        last_duration = std::clamp<std::int64_t>(packet->duration, 0, kLatest);
+        if (time < -kLatest || time > kLatest) {
+          damaged = true;
+          av_packet_unref(packet.get());
+          continue;
+        }
         if (found->entries.size() == limits_.max_frames)
           throw Error(name_, fmt::format("has more than {} frames", limits_.max_frames));
         found->entries.push_back({time, (packet->flags & AV_PKT_FLAG_KEY) != 0});
-        longest = std::max(longest, packet->duration);
+        longest = std::max(longest, last_duration);
       }
       av_packet_unref(packet.get());
     }
@@ -283,6 +291,7 @@ class FfmpegVideo final : public Video {
       if (code >= 0) {
         next_time_ = frame->best_effort_timestamp;
         if (next_time_ == AV_NOPTS_VALUE) next_time_ = shown_ ? at_ + 1 : times_->entries.front().time;
+        next_time_ = std::clamp(next_time_, -kLatest, kLatest);
         next_ = std::move(frame);
         return true;
       }

@@ -159,6 +159,31 @@ TEST_CASE("y4m: sizes that no file holds, and nonsense, are refused before memor
   CHECK(decode_all(view(y4m_of("W5 H3 C411", 1, 15 + 2 * 6)), "x.y4m") == 1);
 }
 
+TEST_CASE("video: frames 2^63 apart are damage, not a difference of times") {
+  if (!has_ffmpeg()) return;
+  const auto number = [](std::uint64_t value, int bytes) {
+    std::string text;
+    for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> 8 * i & 0xff);
+    return text;
+  };
+  const auto ivf = [&](std::int64_t first, std::int64_t second) {
+    // IVF: signature, version, header size, codec, width, height, rate, scale, frames, unused; of a frame size and
+    // time.
+    std::string text = "DKIF" + number(0, 2) + number(32, 2) + "VP80" + number(16, 2) + number(16, 2) + number(5, 4) +
+                       number(1, 4) + number(2, 4) + number(0, 4);
+    for (const std::int64_t time : {first, second})
+      text += number(10, 4) + number(static_cast<std::uint64_t>(time), 8) +
+              std::string("\x10\x02\x00\x9d\x01\x2a\x10\x00\x10\x00", 10);
+    return text;
+  };
+  const auto times = [](const std::string& text) {
+    return formats::open_ffmpeg(formats::memory_source(view(text)), "x.ivf", {}, nullptr)->times()->starts;
+  };
+  CHECK(times(ivf(3, 8)).size() == 2);
+  CHECK_THROWS_WITH_AS(times(ivf(0, std::int64_t{1} << 61)), doctest::Contains("is cut or damaged"), Error);
+  CHECK_THROWS_AS(times(ivf(-8824656663412276736, 7589819306636243746)), Error);
+}
+
 TEST_CASE("video: a directory's pictures are its frames, 2 before 10") {
   const test::TemporaryDirectory directory;
   for (const int number : {10, 2, 1}) {
