@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "decode/delimited.h"
+#include "decode/graph_faults.h"
 #include "decode/graph_set.h"
 
 namespace mt {
@@ -43,14 +44,16 @@ class Table {
     for (const std::size_t c : numbers_) names.push_back(header_[c]);
     return names;
   }
-  void add_numbers(std::vector<float>& values) const {
+  // Of the columns in their order: overwrites row. Throws Error.
+  void numbers(std::vector<float>& row) const {
+    row.clear();
     for (const std::size_t c : numbers_) {
       const auto number = parse_double(trimmed(fields_[c]));
       if (!number) {
         throw Error(where(), fmt::format("column \"{}\" holds \"{}\", not a number", printable(header_[c]),
                                          printable(fields_[c].substr(0, 40))));
       }
-      values.push_back(static_cast<float>(*number));
+      row.push_back(static_cast<float>(*number));
     }
   }
   std::string where() const { return reader_.where(); }
@@ -71,6 +74,7 @@ class Reader {
     read_edges();
     arrange();
     if (!inputs_.graphs.empty()) read_graphs();
+    set_.faults = std::move(faults_).of(set_.size());
     return std::move(set_);
   }
 
@@ -108,13 +112,20 @@ class Reader {
     has_node_classes_ = table.has("class");
     while (table.next()) {
       const std::uint32_t graph = graph_named(table.text("graph"));
-      if (numbers_.contains(key_of(graph, table.text("id")))) {
-        throw Error(table.where(), fmt::format("has the id \"{}\" of an earlier node", printable(table.text("id"))));
+      std::vector<float> row;
+      try {
+        if (numbers_.contains(key_of(graph, table.text("id")))) {
+          throw Error(table.where(), fmt::format("has the id \"{}\" of an earlier node", printable(table.text("id"))));
+        }
+        table.numbers(row);
+      } catch (const Error& error) {
+        faults_.add(graph, error);
+        row.assign(set_.node_columns.size(), 0);
       }
       add_node(graph, table.text("id"), table.where());
       labels_.push_back(table.text("label"));
       classes_.push_back(table.text("class"));
-      table.add_numbers(attributes_);
+      attributes_.insert(attributes_.end(), row.begin(), row.end());
     }
   }
 
@@ -134,10 +145,17 @@ class Reader {
       if (edges_.size() == inputs_.limits.max_edges)
         throw Error(table.where(), fmt::format("is one edge more than {}", inputs_.limits.max_edges));
       const std::uint32_t graph = graph_named(table.text("graph"));
-      const std::uint32_t from = node_named(graph, table.text("source"), table.where());
-      edges_.push_back({from, node_named(graph, table.text("target"), table.where())});
-      edge_labels_.push_back(table.text("label"));
-      table.add_numbers(edge_attributes_);
+      try {
+        const std::uint32_t from = node_named(graph, table.text("source"), table.where()),
+                            to = node_named(graph, table.text("target"), table.where());
+        std::vector<float> row;
+        table.numbers(row);
+        edges_.push_back({from, to});
+        edge_labels_.push_back(table.text("label"));
+        edge_attributes_.insert(edge_attributes_.end(), row.begin(), row.end());
+      } catch (const Error& error) {
+        faults_.add(graph, error);
+      }
     }
     if (nodes_.empty()) throw Error(inputs_.input.string(), "names no nodes");
   }
@@ -189,19 +207,20 @@ class Reader {
       if (found == graphs_.end())
         throw Error(table.where(),
                     fmt::format("names the graph \"{}\", which has no nodes", printable(table.text("id"))));
-      if (known[found->second])
-        throw Error(table.where(), fmt::format("names the graph \"{}\" again", printable(table.text("id"))));
-      known[found->second] = true;
-      classes[found->second] = table.text("class");
-      std::vector<float> row;
-      table.add_numbers(row);
-      std::ranges::copy(row, set_.targets.begin() + static_cast<std::ptrdiff_t>(found->second * row.size()));
+      try {
+        if (known[found->second])
+          throw Error(table.where(), fmt::format("names the graph \"{}\" again", printable(table.text("id"))));
+        known[found->second] = true;
+        classes[found->second] = table.text("class");
+        std::vector<float> row;
+        table.numbers(row);
+        std::ranges::copy(row, set_.targets.begin() + static_cast<std::ptrdiff_t>(found->second * row.size()));
+      } catch (const Error& error) {
+        faults_.add(found->second, error);
+      }
     }
-    const auto missing = std::ranges::find(known, false);
-    if (missing != known.end() && !set_.target_names.empty()) {
-      throw Error(inputs_.graphs.string(),
-                  fmt::format("has no row for the graph \"{}\"",
-                              printable(graph_names_[static_cast<std::size_t>(missing - known.begin())])));
+    for (std::size_t g = 0; g < set_.size() && !set_.target_names.empty(); ++g) {
+      if (!known[g]) faults_.add(g, Error(inputs_.graphs.string(), "has no row for this graph"));
     }
     for (const std::string& name : classes) set_.classes.add(name);
     set_.classes.finish();
@@ -209,6 +228,7 @@ class Reader {
 
   GraphInputs inputs_;
   GraphSet set_;
+  GraphFaults faults_;
   std::unordered_map<std::string, std::uint32_t> graphs_, numbers_;
   std::vector<std::string> graph_names_, names_, labels_, classes_, edge_labels_;
   std::vector<std::uint32_t> sizes_;

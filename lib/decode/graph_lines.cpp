@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "decode/graph_faults.h"
 #include "decode/graph_set.h"
 #include "decode/line_scanner.h"
 
@@ -118,25 +119,23 @@ class Reader {
   GraphSet read(const std::string& text) {
     LineScanner lines(text, name_, '\0');
     std::size_t begin = 0;
-    std::optional<Error> first_fault;
     while (lines.next_line()) {
       const std::string where = lines.where();
       GraphLine line;
-      std::string fault;
+      bool whole = true;
       try {
         parse(parse_json(std::string_view(text).substr(begin, lines.position() - begin), where), where, line);
       } catch (const Error& error) {
-        if (!first_fault) first_fault = error;
-        fault = error.what();
+        faults_.add(set_.size(), error);
+        whole = false;
         line = GraphLine(std::move(line.id));
         line.targets.resize(set_.target_names.size());
       }
-      add(std::move(line), std::move(fault));
+      add(std::move(line), whole);
       begin = lines.position();
     }
     if (set_.size() == 0) throw Error(name_, "holds no graphs");
-    if (!columns_known_) throw *first_fault;
-    if (!first_fault) set_.faults.clear();
+    set_.faults = std::move(faults_).of(set_.size());
     for (ClassLabels* labels : {&set_.node_labels, &set_.edge_labels, &set_.classes, &set_.node_classes}) {
       labels->finish();
       if (labels->names().empty()) *labels = ClassLabels();
@@ -197,8 +196,8 @@ class Reader {
     for (const std::string& name : *kinds) labels.add(name);
   }
 
-  void add(GraphLine line, std::string fault) {
-    if (fault.empty() && !columns_known_) know_columns(line);
+  void add(GraphLine line, bool whole) {
+    if (whole && !columns_known_) know_columns(line);
     add_kinds(line.node_labels, set_.nodes(), line.nodes, set_.node_labels);
     add_kinds(line.node_classes, set_.nodes(), line.nodes, set_.node_classes);
     add_kinds(line.edge_labels, set_.edges.size(), line.edges.size(), set_.edge_labels);
@@ -211,12 +210,12 @@ class Reader {
     set_.ids.push_back(line.id.empty() ? fmt::format("{}#{}", stem_, set_.size()) : percent_escaped(line.id));
     set_.node_offsets.push_back(set_.nodes() + line.nodes);
     set_.edge_offsets.push_back(set_.edges.size());
-    set_.faults.push_back(std::move(fault));
   }
 
   std::string name_, stem_;
   GraphLimits limits_;
   bool columns_known_ = false;
+  GraphFaults faults_;
   GraphSet set_;
 };
 

@@ -50,7 +50,8 @@ struct GraphInputs {
   std::filesystem::path nodes, graphs;  // tables that belong to an edge table; may be empty
   GraphLimits limits;
 };
-// Throws Error, naming file and line: damaged, edges to nodes that are not there, beyond the limits.
+// What is wrong within one graph is a fault of that graph. Throws Error, naming file and line: beyond the limits,
+// faults of no graph in particular, no whole graph.
 GraphSet read_graphs(const GraphInputs& inputs);
 
 // NAME_A.txt "i, j" counted from 1 through all graphs, NAME_graph_indicator.txt the graph of each node; optional
@@ -60,7 +61,7 @@ GraphSet read_tu(const std::filesystem::path& folder, const GraphLimits& limits)
 
 // {"id": "a", "nodes": 3, "edges": [[0, 1], [1, 2]], "label": "ring"} a line; optional node_labels, edge_labels,
 // node_classes (a text or number each), node_attributes, edge_attributes (a list of numbers each), targets (numbers).
-// A line that is no graph like the first whole one has a fault and no nodes. Throws Error when there is none but such.
+// A line that is no graph like the first whole one has a fault and no nodes.
 GraphSet read_graph_lines(const std::filesystem::path& file, const GraphLimits& limits);
 
 // NAME.content "id feature... class" and NAME.cites "cited citing": one graph, whose nodes have classes. Citations of

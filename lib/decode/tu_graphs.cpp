@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -8,6 +10,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "decode/graph_faults.h"
 #include "decode/graph_set.h"
 #include "decode/line_scanner.h"
 
@@ -19,6 +22,7 @@ namespace {
 
 constexpr std::uint64_t kMaxFile = std::uint64_t{8} << 30;
 constexpr std::size_t kMostColumns = 4096;
+constexpr auto kNowhere = std::numeric_limits<std::uint64_t>::max();
 
 // One of the folder's text files, line by line; absent: nothing.
 class Table {
@@ -80,81 +84,120 @@ std::vector<std::uint32_t> read_indicator(const fs::path& folder, const std::str
   return graph_of;
 }
 
-// Edges sorted by graph; gives the place of each of the file's edges in that order.
-std::vector<std::uint64_t> read_edges(const fs::path& folder, const std::string& name, const GraphLimits& limits,
-                                      const std::vector<std::uint32_t>& graph_of, GraphSet& set) {
+// What the lines of a file are about: nodes, edges or graphs of the set.
+struct Lines {
+  std::uint64_t count = 0;                   // that the file must have
+  std::uint64_t rows = 0;                    // that the set has of them
+  std::vector<std::uint64_t> row = {};       // of each line, kNowhere for one that was left out; empty: in order
+  std::vector<std::uint32_t> graph_of = {};  // of each line; empty: each line is a graph
+
+  std::uint64_t row_of(std::uint64_t line) const { return row.empty() ? line : row[line]; }
+  std::uint64_t graph(std::uint64_t line) const { return graph_of.empty() ? line : graph_of[line]; }
+};
+
+// Edges sorted by graph. One that leaves its graph is left out, and a fault of the graphs that it names.
+Lines read_edges(const fs::path& folder, const std::string& name, const GraphLimits& limits,
+                 const std::vector<std::uint32_t>& graph_of, GraphSet& set, GraphFaults& faults) {
   Table table(folder, name + "_A.txt", true);
   struct Edge {
-    std::uint32_t graph, from, to;
+    bool whole;
+    std::uint32_t from, to;
   };
   std::vector<Edge> found;
+  Lines result;
   LineScanner& lines = table.lines();
   while (lines.next_line()) {
     if (found.size() == limits.max_edges)
       throw Error(table.path(), fmt::format("has more than {} edges", limits.max_edges));
-    const auto from = number_from_one(lines, graph_of.size(), "node") - 1,
-               to = number_from_one(lines, graph_of.size(), "node") - 1;
-    const std::uint32_t graph = graph_of[from];
-    if (graph_of[to] != graph)
-      throw Error(lines.where(),
-                  fmt::format("joins a node of graph {} with one of graph {}", graph + 1, graph_of[to] + 1));
+    std::optional<Error> fault;
+    const auto node = [&]() -> std::optional<std::uint64_t> {
+      try {
+        return number_from_one(lines, graph_of.size(), "node") - 1;
+      } catch (const Error& error) {
+        if (!fault) fault = error;
+        return std::nullopt;
+      }
+    };
+    const auto from = node(), to = node();
+    if (!from && !to) throw *fault;  // of no graph in particular
+    const std::uint32_t graph = graph_of[from ? *from : *to];
+    if (from && to && graph_of[*to] != graph) {
+      fault = Error(lines.where(),
+                    fmt::format("joins a node of graph {} with one of graph {}", graph + 1, graph_of[*to] + 1));
+      faults.add(graph_of[*to], *fault);
+    }
+    if (fault) faults.add(graph, *fault);
+    result.graph_of.push_back(graph);
     const std::uint64_t first = set.node_offsets[graph];
-    found.push_back({graph, static_cast<std::uint32_t>(from - first), static_cast<std::uint32_t>(to - first)});
+    found.push_back({!fault, static_cast<std::uint32_t>(fault ? 0 : *from - first),
+                     static_cast<std::uint32_t>(fault ? 0 : *to - first)});
   }
   set.edge_offsets.assign(set.node_offsets.size(), 0);
-  for (const Edge& edge : found) ++set.edge_offsets[edge.graph + 1];
+  for (std::size_t e = 0; e < found.size(); ++e) {
+    if (found[e].whole) ++set.edge_offsets[result.graph_of[e] + 1];
+  }
   for (std::size_t g = 1; g < set.edge_offsets.size(); ++g) set.edge_offsets[g] += set.edge_offsets[g - 1];
-  std::vector<std::uint64_t> next(set.edge_offsets.begin(), set.edge_offsets.end() - 1), place;
-  set.edges.resize(found.size());
-  for (const Edge& edge : found) {
-    place.push_back(next[edge.graph]++);
-    set.edges[place.back()] = {edge.from, edge.to};
+  std::vector<std::uint64_t> next(set.edge_offsets.begin(), set.edge_offsets.end() - 1);
+  set.edges.resize(set.edge_offsets.back());
+  for (std::size_t e = 0; e < found.size(); ++e) {
+    result.row.push_back(found[e].whole ? next[result.graph_of[e]]++ : kNowhere);
+    if (found[e].whole) set.edges[result.row.back()] = {found[e].from, found[e].to};
   }
-  return place;
+  result.count = found.size();
+  result.rows = set.edges.size();
+  return result;
 }
 
-Error wrong_length(const Table& table, std::uint64_t rows, std::uint64_t expected) {
-  return {table.path(), fmt::format("has {} lines, expected {}", rows, expected)};
+Error wrong_length(const Table& table, std::uint64_t lines, std::uint64_t expected) {
+  return {table.path(), fmt::format("has {} lines, expected {}", lines, expected)};
 }
 
-// Each row's words as one name, in the order place[row]. Gives false when there is no such file.
-bool read_kinds(const fs::path& folder, const std::string& file, std::uint64_t rows,
-                const std::vector<std::uint64_t>* place, ClassLabels& labels) {
+// Each line's words as one name. An absent file names nothing.
+void read_kinds(const fs::path& folder, const std::string& file, const Lines& of, ClassLabels& labels) {
   Table table(folder, file, false);
-  if (!table) return false;
-  std::vector<std::string> names(rows);
-  std::uint64_t row = 0;
-  for (; table.lines().next_line(); ++row) {
-    if (row == rows) throw wrong_length(table, row + 1, rows);
-    std::string& name = names[place != nullptr ? (*place)[row] : row];
-    while (const auto word = table.lines().word()) name += (name.empty() ? "" : ",") + std::string(*word);
+  if (!table) return;
+  std::vector<std::string> names(of.rows);
+  std::uint64_t line = 0;
+  for (; table.lines().next_line(); ++line) {
+    if (line == of.count) throw wrong_length(table, line + 1, of.count);
+    const std::uint64_t row = of.row_of(line);
+    if (row == kNowhere) continue;
+    while (const auto word = table.lines().word()) names[row] += (names[row].empty() ? "" : ",") + std::string(*word);
   }
-  if (row != rows) throw wrong_length(table, row, rows);
+  if (line != of.count) throw wrong_length(table, line, of.count);
   for (const std::string& name : names) labels.add(name);
   labels.finish();
-  return true;
 }
 
-void read_numbers(const fs::path& folder, const std::string& file, std::uint64_t rows,
-                  const std::vector<std::uint64_t>* place, const std::string& column, std::vector<std::string>& columns,
-                  std::vector<float>& values) {
+void take_numbers(LineScanner& lines, std::span<float> out) {
+  for (float& number : out) number = static_cast<float>(lines.number());
+  if (!lines.at_end()) throw Error(lines.where(), fmt::format("has more than {} numbers", out.size()));
+}
+
+// The first line says how many columns there are. A line unlike it is a fault of its graph.
+void read_numbers(const fs::path& folder, const std::string& file, const Lines& of, const std::string& column,
+                  std::vector<std::string>& columns, std::vector<float>& values, GraphFaults& faults) {
   Table table(folder, file, false);
   if (!table) return;
   LineScanner& lines = table.lines();
-  std::uint64_t row = 0;
-  for (; lines.next_line(); ++row) {
-    if (row == rows) throw wrong_length(table, row + 1, rows);
-    if (row == 0) {
+  std::uint64_t line = 0;
+  for (; lines.next_line(); ++line) {
+    if (line == of.count) throw wrong_length(table, line + 1, of.count);
+    if (line == 0) {
       while (lines.word() && columns.size() < kMostColumns)
         columns.push_back(fmt::format("{}{}", column, columns.size() + 1));
       lines.restart();
-      values.resize(rows * columns.size());
+      values.resize(of.rows * columns.size());
     }
-    float* out = values.data() + (place != nullptr ? (*place)[row] : row) * columns.size();
-    for (std::size_t c = 0; c < columns.size(); ++c) out[c] = static_cast<float>(lines.number());
-    if (!lines.at_end()) throw Error(lines.where(), fmt::format("has more than {} numbers", columns.size()));
+    const std::uint64_t row = of.row_of(line);
+    if (row == kNowhere) continue;
+    try {
+      take_numbers(lines, std::span(values).subspan(row * columns.size(), columns.size()));
+    } catch (const Error& error) {
+      faults.add(of.graph(line), error);
+    }
   }
-  if (row != rows) throw wrong_length(table, row, rows);
+  if (line != of.count) throw wrong_length(table, line, of.count);
 }
 
 }  // namespace
@@ -162,19 +205,24 @@ void read_numbers(const fs::path& folder, const std::string& file, std::uint64_t
 GraphSet read_tu(const fs::path& folder, const GraphLimits& limits) {
   const std::string name = name_in(folder);
   GraphSet set;
+  GraphFaults faults;
   const std::vector<std::uint32_t> graph_of = read_indicator(folder, name, limits, set);
-  const std::vector<std::uint64_t> place = read_edges(folder, name, limits, graph_of, set);
-  const std::size_t graphs = set.node_offsets.size() - 1;
-  for (std::size_t g = 0; g < graphs; ++g) set.ids.push_back(fmt::format("{}#{}", percent_escaped(name), g + 1));
-  read_kinds(folder, name + "_graph_labels.txt", graphs, nullptr, set.classes);
-  read_kinds(folder, name + "_node_labels.txt", graph_of.size(), nullptr, set.node_labels);
-  read_kinds(folder, name + "_edge_labels.txt", place.size(), &place, set.edge_labels);
-  read_numbers(folder, name + "_node_attributes.txt", graph_of.size(), nullptr, "node", set.node_columns,
-               set.node_attributes);
-  read_numbers(folder, name + "_edge_attributes.txt", place.size(), &place, "edge", set.edge_columns,
-               set.edge_attributes);
-  read_numbers(folder, name + "_graph_attributes.txt", graphs, nullptr, "target", set.target_names, set.targets);
+  const Lines edges = read_edges(folder, name, limits, graph_of, set, faults);
+  const std::size_t count = set.node_offsets.size() - 1;
+  const Lines graphs{count, count}, nodes{graph_of.size(), graph_of.size(), {}, graph_of};
+  for (std::size_t g = 0; g < count; ++g) set.ids.push_back(fmt::format("{}#{}", percent_escaped(name), g + 1));
+  read_kinds(folder, name + "_graph_labels.txt", graphs, set.classes);
+  read_kinds(folder, name + "_node_labels.txt", nodes, set.node_labels);
+  read_kinds(folder, name + "_edge_labels.txt", edges, set.edge_labels);
+  const auto numbers = [&](const char* file, const Lines& of, const char* column, std::vector<std::string>& columns,
+                           std::vector<float>& values) {
+    read_numbers(folder, name + file, of, column, columns, values, faults);
+  };
+  numbers("_node_attributes.txt", nodes, "node", set.node_columns, set.node_attributes);
+  numbers("_edge_attributes.txt", edges, "edge", set.edge_columns, set.edge_attributes);
+  numbers("_graph_attributes.txt", graphs, "target", set.target_names, set.targets);
   set.node_classes = set.node_labels;  // at the level of nodes their kinds are what there is to predict
+  set.faults = std::move(faults).of(count);
   return set;
 }
 

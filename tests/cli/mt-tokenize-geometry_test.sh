@@ -108,8 +108,18 @@ run $graph S --level node --hops 1 --fit nodes.h5 -o nodes.tokens.h5
 expect_status 0
 check "six nodes" test "$(mt-inspect --json nodes.tokens.h5 | awk '$1 == "\"samples\":" { gsub(/,/, ""); print $2; exit }')" = 6
 
+case_ "graph: a damaged graph of a TU folder is rejected and teaches nothing, the others stay; node by node it fails the run"
+cp -r S D
+printf '%s\n' '1, 2' '2, 3' '3, 1' '4, 5' '5, 1152921504606846976' >D/S_A.txt
+run $graph D --fit damaged.h5 -o damaged.tokens.h5
+expect_status 3
+expect_stderr "S#2: D/S_A.txt: line 5: node 1152921504606846976 is not from 1 to 6"
+check "the tokenizer of the whole graph alone" cmp damaged.h5 graphs.h5
+run $graph D --level node --fit f.h5 -o out.h5
+expect_clean_failure mt-tokenize out.h5
+
 case_ "graph: damaged data sets fail in one line, graphs too large are rejected"
-printf '1, 1152921504606846976\n' >S/S_A.txt
+printf 'one, two\n' >S/S_A.txt
 run $graph S --fit f.h5 -o out.h5
 expect_clean_failure mt-tokenize out.h5
 printf '{"nodes": 3000000}\n{"nodes": 2, "edges": [[0, 1]]}\n' >bomb.jsonl

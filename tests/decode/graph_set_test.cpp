@@ -64,26 +64,69 @@ TEST_CASE("graphs: a TU folder, its edges brought into the graphs' order with th
   CHECK(set.node_labels.size() == 0);
 }
 
-TEST_CASE("graphs: damaged TU folders are refused with file and line") {
+TEST_CASE("graphs: TU folders whose graphs cannot be told apart are refused with file and line") {
   const auto broken = [](const char* file, const char* text) {
     const Files files;
     write_small_tu(files);
     files.write(file, text);
     return why(files, [&] { files.tu(); });
   };
-  CHECK(broken("S_A.txt", "1, 4\n") == "S_A.txt: line 1: joins a node of graph 1 with one of graph 2");
-  CHECK(broken("S_A.txt", "1, 1152921504606846976\n") ==
-        "S_A.txt: line 1: node 1152921504606846976 is not from 1 to 5");
-  CHECK(broken("S_A.txt", "0, 1\n") == "S_A.txt: line 1: node 0 is not from 1 to 5");
-  CHECK(broken("S_A.txt", "1\n") == "S_A.txt: line 1: ends where a number was expected");
+  CHECK(broken("S_A.txt", "1, 4\n1, 2\n1, 2\n1, 2\n") ==
+        "S_A.txt: line 1: joins a node of graph 1 with one of graph 2");  // neither graph is whole
+  CHECK(broken("S_A.txt", "0, 1152921504606846976\n") == "S_A.txt: line 1: node 0 is not from 1 to 5");
+  CHECK(broken("S_A.txt", "one\n") == "S_A.txt: line 1: \"one\" is not a whole number");
+  CHECK(broken("S_edge_labels.txt", "x\n").starts_with("S_edge_labels.txt: has 1 lines, expected 4"));
   CHECK(broken("S_graph_indicator.txt", "1\n1\n2\n1\n")
             .starts_with("S_graph_indicator.txt: line 4: graph 1 follows graph 2"));
   CHECK(broken("S_graph_indicator.txt", "1\n99999999999\n")
             .starts_with("S_graph_indicator.txt: line 2: graph 99999999999 follows"));
   CHECK(broken("S_graph_labels.txt", "1\n").starts_with("S_graph_labels.txt: has 1 lines, expected 2"));
-  CHECK(broken("S_node_attributes.txt", "1\n2\n3\n4\nfive\n") ==
-        "S_node_attributes.txt: line 5: \"five\" is not a number");
+  CHECK(broken("S_node_attributes.txt", "one, 2\n3, 4\n5,6\n7,8\n9,ten\n") ==
+        "S_node_attributes.txt: line 1: \"one\" is not a number");
   CHECK(broken("T_A.txt", "").find("holds 2 files named NAME_A.txt") != std::string::npos);
+}
+
+TEST_CASE("graphs: what is damaged in one graph of a TU folder is a fault of that graph") {
+  const auto faults = [](const char* file, const char* text) {
+    const Files files;
+    write_small_tu(files);
+    files.write("S_graph_indicator.txt", "1\n1\n1\n2\n3\n");
+    files.write("S_graph_labels.txt", "1\n-1\n1\n");
+    files.write("S_A.txt", "2, 1\n1, 2\n4, 4\n5, 5\n");
+    files.write(file, text);
+    GraphSet set = files.tu();
+    for (std::string& fault : set.faults) fault = fault.substr(fault.rfind('/') + 1);
+    return set.faults;
+  };
+  using Faults = std::vector<std::string>;
+  CHECK(faults("S_A.txt", "2, 1\n1, 2\n4, 4\n5, 5\n").empty());
+  const std::string joins = "S_A.txt: line 2: joins a node of graph 2 with one of graph 3";
+  CHECK(faults("S_A.txt", "2, 1\n4, 5\n4, 9\n5, 5\n") == Faults{"", joins, joins});
+  CHECK(faults("S_A.txt", "2, 1\n1, 2\n9, 4\n5, 5\n") == Faults{"", "S_A.txt: line 3: node 9 is not from 1 to 5", ""});
+  CHECK(faults("S_A.txt", "1, \n1, 2\n4, 4\n5, 5\n") ==
+        Faults{"S_A.txt: line 1: ends where a number was expected", "", ""});
+  CHECK(faults("S_node_attributes.txt", "1\n2\n3\nfour\n5 6\n") ==
+        Faults{"", "S_node_attributes.txt: line 4: \"four\" is not a number",
+               "S_node_attributes.txt: line 5: has more than 1 numbers"});
+  CHECK(faults("S_edge_attributes.txt", "1\n2\nthree\n4\n") ==
+        Faults{"", "S_edge_attributes.txt: line 3: \"three\" is not a number", ""});
+  CHECK(faults("S_graph_attributes.txt", "1\n2\nx\n") ==
+        Faults{"", "", "S_graph_attributes.txt: line 3: \"x\" is not a number"});
+}
+
+TEST_CASE("graphs: the rows of a TU edge that is left out are left out too") {
+  const Files files;
+  write_small_tu(files);
+  files.write("S_graph_indicator.txt", "1\n1\n2\n2\n3\n");
+  files.write("S_graph_labels.txt", "1\n-1\n1\n");
+  files.write("S_A.txt", "5, 5\n2, 3\n1, 2\n3, 4\n");
+  files.write("S_edge_attributes.txt", "1\n2\n3\n4\n");
+  const GraphSet set = files.tu();
+  CHECK(set.edges == Edges{{0, 1}, {0, 1}, {0, 0}});
+  CHECK(set.edge_attributes == std::vector<float>{3, 4, 1});
+  REQUIRE(set.edge_labels.size() == 3);
+  CHECK(set.edge_labels.names()[static_cast<std::size_t>(set.edge_labels[0])] == "y");
+  CHECK(set.edge_labels.names()[static_cast<std::size_t>(set.edge_labels[2])] == "z");
 }
 
 TEST_CASE("graphs: JSON lines with kinds, numbers, targets and classes") {
@@ -198,6 +241,26 @@ TEST_CASE("graphs: edge tables with and without tables of nodes and graphs") {
           read_graphs({edges, "", "", {}});
         }) == "e.csv: line 2: column \"w\" holds \"heavy\", not a number");
   CHECK_THROWS_AS(read_graphs({files.folder.path(), nodes, "", {}}), Error);
+}
+
+TEST_CASE("graphs: what is damaged in one graph of an edge table is a fault of that graph") {
+  const Files files;
+  const auto edges = files.write("e.csv", "source,target,graph,w\na,b,one,1\na,b,two,heavy\na,b,three,1\na,x,four,1\n");
+  const auto nodes = files.write("n.csv",
+                                 "id,graph,mass\na,one,1\nb,one,2\na,two,1\nb,two,1\na,three,1\nb,three,light\n"
+                                 "a,four,1\na,five,1\na,five,1\na,six,1\n");
+  const auto graphs = files.write("g.csv", "id,class,energy\none,x,1\ntwo,x,1\nthree,x,1\nfour,x,1\nfive,x,1\n");
+  const GraphSet set = read_graphs({edges, nodes, graphs, {}});
+  REQUIRE(set.faults.size() == 6);
+  const auto fault = [&](std::size_t g) { return set.faults[g].substr(set.faults[g].rfind('/') + 1); };
+  CHECK(fault(0).empty());
+  CHECK(fault(1) == "e.csv: line 3: column \"w\" holds \"heavy\", not a number");
+  CHECK(fault(2) == "n.csv: line 7: column \"mass\" holds \"light\", not a number");
+  CHECK(fault(3) == "e.csv: line 5: names the node \"x\", which the node table lacks");
+  CHECK(fault(4) == "n.csv: line 10: has the id \"a\" of an earlier node");
+  CHECK(fault(5) == "g.csv: has no row for this graph");
+  CHECK(set.node_attributes.size() == set.nodes());
+  CHECK(set.edge_attributes.size() == set.edges.size());
 }
 
 TEST_CASE("graphs: the genuine TU data sets") {

@@ -90,6 +90,7 @@ GraphStatistics graph_statistics(const GraphSet& set, GraphLevel level, const st
   std::vector<bool> nodes(set.nodes()), edges(set.edges.size());
   for (const std::size_t sample : samples) {
     const std::size_t graph = level == GraphLevel::graph ? sample : set.graph_of(sample);
+    if (!set.faults.empty() && !set.faults[graph].empty()) continue;
     std::fill(edges.begin() + static_cast<std::ptrdiff_t>(set.edge_offsets[graph]),
               edges.begin() + static_cast<std::ptrdiff_t>(set.edge_offsets[graph + 1]), true);
     if (level == GraphLevel::node) {
