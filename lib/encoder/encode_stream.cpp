@@ -84,6 +84,7 @@ void require_equal(const SampleReader& one, const SampleReader& another) {
   const Schema &first = one.schema(), &other = another.schema();
   const bool equal = first.width == other.width && first.prefix == other.prefix && first.positions == other.positions &&
                      first.modality == other.modality && first.label_names == other.label_names &&
+                     first.number_names == other.number_names && first.number_width == other.number_width &&
                      first.source == other.source && first.config == other.config;
   if (!equal) {
     throw Error(printable(another.name()), fmt::format("was not made like {}", printable(one.name())),
@@ -115,7 +116,15 @@ Schema features_schema(std::span<const std::unique_ptr<SampleReader>> readers, c
   const bool per_token = options.encode.pooling == Pooling::tokens;
   Schema features = tokens;
   features.kind = Kind::features;
-  features.width = encoder.feature_width(options.encode);
+  if (per_token && tokens.number_width > 0) {
+    throw Error(
+        "--pool tokens",
+        fmt::format("{} numbers of each sample go round the encoder, to its pooled feature", tokens.number_width),
+        "use --pool mean");
+  }
+  features.width = encoder.feature_width(options.encode) + tokens.number_width;
+  features.number_width = 0;
+  features.number_names.clear();
   features.dtype = DType::f32;
   features.ragged = per_token;
   features.code_width = 0;
@@ -136,7 +145,9 @@ Batch encode_batch(Batch batch, Encoder& encoder, const StreamOptions& options) 
     batch.token_labels.clear();
   }
   if (batch.samples() == 0) {
-    batch.rows = Tensor(DType::f32, {0, encoder.feature_width(options.encode)});
+    const std::size_t numbers = batch.numbers.shape().size() == 2 ? batch.numbers.columns() : 0;
+    batch.rows = Tensor(DType::f32, {0, encoder.feature_width(options.encode) + numbers});
+    batch.numbers = Tensor();
     if (options.encode.pooling == Pooling::tokens)
       batch.offsets.assign(1, 0);
     else
@@ -147,7 +158,8 @@ Batch encode_batch(Batch batch, Encoder& encoder, const StreamOptions& options) 
   std::vector<std::int64_t> offsets = std::move(batch.offsets);
   if (options.additions.any()) add_to_tokens(options.additions, tokens, offsets);
   std::vector<FailedSample> failed;
-  batch.rows = encoder.encode(tokens, offsets, options.encode, &failed);
+  batch.rows = beside(encoder.encode(tokens, offsets, options.encode, &failed), batch.numbers);
+  batch.numbers = Tensor();
   batch.offsets.clear();
   if (options.encode.pooling == Pooling::tokens) {
     batch.offsets.push_back(0);

@@ -1,7 +1,9 @@
 #include "store/batch.h"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 namespace mt {
 
@@ -27,10 +29,11 @@ void append_offsets(std::vector<std::int64_t>& to, const std::vector<std::int64_
 
 bool same_columns(const Batch& a, const Batch& b) {
   return a.index.empty() == b.index.empty() && a.labels.empty() == b.labels.empty() &&
-         is_absent(a.targets) == is_absent(b.targets) && a.offsets.empty() == b.offsets.empty() &&
-         is_absent(a.rows) == is_absent(b.rows) && is_absent(a.codes) == is_absent(b.codes) &&
-         is_absent(a.centers) == is_absent(b.centers) && is_absent(a.grid) == is_absent(b.grid) &&
-         is_absent(a.boxes) == is_absent(b.boxes) && a.box_offsets.empty() == b.box_offsets.empty();
+         is_absent(a.targets) == is_absent(b.targets) && is_absent(a.numbers) == is_absent(b.numbers) &&
+         a.offsets.empty() == b.offsets.empty() && is_absent(a.rows) == is_absent(b.rows) &&
+         is_absent(a.codes) == is_absent(b.codes) && is_absent(a.centers) == is_absent(b.centers) &&
+         is_absent(a.grid) == is_absent(b.grid) && is_absent(a.boxes) == is_absent(b.boxes) &&
+         a.box_offsets.empty() == b.box_offsets.empty();
 }
 
 }  // namespace
@@ -55,6 +58,17 @@ void append_rows(Tensor& to, const Tensor& from, std::size_t begin, std::size_t 
   }
 }
 
+Tensor beside(Tensor left, const Tensor& right) {
+  if (is_absent(right)) return left;
+  if (left.rows() != right.rows()) throw std::logic_error("columns of different lengths were put beside each other");
+  Tensor both(DType::f32, {left.rows(), left.columns() + right.columns()});
+  for (std::size_t i = 0; i < both.rows(); ++i) {
+    const auto from = std::as_const(left).row<float>(i), more = right.row<float>(i);
+    std::ranges::copy(more, std::ranges::copy(from, both.row<float>(i).begin()).out);
+  }
+  return both;
+}
+
 void Batch::append(const Batch& other, std::size_t begin, std::size_t end) {
   if (begin > end || end > other.samples()) throw std::logic_error("samples outside of a batch were asked for");
   if (begin == end) return;
@@ -66,6 +80,7 @@ void Batch::append(const Batch& other, std::size_t begin, std::size_t end) {
   append_values(index, other.index, begin, end);
   append_values(labels, other.labels, begin, end);
   append_rows(targets, other.targets, begin, end);
+  append_rows(numbers, other.numbers, begin, end);
   append_offsets(offsets, other.offsets, begin, end);
   append_rows(rows, other.rows, first_row, last_row);
   append_rows(codes, other.codes, first_row, last_row);
@@ -93,7 +108,8 @@ Batch Batch::slice(std::size_t begin, std::size_t end) const {
 std::size_t Batch::bytes() const {
   std::size_t total = (index.size() + offsets.size() + box_offsets.size()) * sizeof(std::int64_t) +
                       (labels.size() + token_labels.size()) * sizeof(std::int32_t);
-  for (const Tensor* tensor : {&targets, &rows, &codes, &centers, &grid, &boxes}) total += tensor->bytes().size();
+  for (const Tensor* tensor : {&targets, &numbers, &rows, &codes, &centers, &grid, &boxes})
+    total += tensor->bytes().size();
   for (const std::string& id : ids) total += sizeof id + id.size();
   for (const Rejected& one : rejected) total += sizeof one + one.id.size() + one.reason.size();
   return total;

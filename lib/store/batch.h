@@ -27,6 +27,7 @@ struct Batch {
   std::vector<std::int64_t> index;         // [n], position in the full input list
   std::vector<std::int32_t> labels;        // [n], -1 unknown
   Tensor targets;                          // [n, K] f32
+  Tensor numbers;                          // [n, M] f32
   std::vector<std::int64_t> offsets;       // [n + 1], first is 0
   Tensor rows;                             // tokens, patches or features: [sum of T, width] or [n, width]
   Tensor codes;                            // [sum of T, Q] i32
@@ -58,5 +59,8 @@ struct Batch {
 // Adds rows [begin, end) of a column to another of the same type and width. A column that is not there (shape [0]) has
 // none to give, and takes any.
 void append_rows(Tensor& to, const Tensor& from, std::size_t begin, std::size_t end);
+
+// [n, a] and [n, b], both f32, as [n, a + b]. A column that is not there has none to add.
+Tensor beside(Tensor left, const Tensor& right);
 
 }  // namespace mt

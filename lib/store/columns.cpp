@@ -15,6 +15,8 @@ Tensor* tensor_of(Batch& batch, ColumnId id) {
   switch (id) {
     case ColumnId::targets:
       return &batch.targets;
+    case ColumnId::numbers:
+      return &batch.numbers;
     case ColumnId::rows:
       return &batch.rows;
     case ColumnId::codes:
@@ -113,6 +115,7 @@ std::vector<Column> columns_of(const Schema& schema) {
   const Axis rows = schema.ragged ? Axis::token : Axis::sample;
   add(schema.has_labels, {ColumnId::labels, "labels", DType::i32, 0, Axis::sample});
   add(schema.target_width > 0, {ColumnId::targets, "targets", DType::f32, schema.target_width, Axis::sample});
+  add(schema.number_width > 0, {ColumnId::numbers, "numbers", DType::f32, schema.number_width, Axis::sample});
   add(schema.ragged, {ColumnId::offsets, "offsets", DType::i64, 0, Axis::offsets});
   add(true, {ColumnId::rows, std::string(schema.rows_name()), schema.dtype, schema.width, rows});
   add(schema.code_width > 0, {ColumnId::codes, "codes", DType::i32, schema.code_width, rows});
@@ -148,7 +151,7 @@ void require_batch(const Batch& batch, const Schema& schema) {
   for (const Column& column : columns) require_column(batch, column);
   Schema all;
   all.has_labels = all.has_centers = all.has_token_labels = all.has_grid = all.has_boxes = true;
-  all.target_width = all.code_width = 1;
+  all.target_width = all.number_width = all.code_width = 1;
   for (const Column& other : columns_of(all)) {
     bool expected = false;
     for (const Column& column : columns) expected |= column.id == other.id;

@@ -22,6 +22,7 @@ enum class ColumnId : std::uint8_t {
   index,
   labels,
   targets,
+  numbers,
   offsets,
   rows,
   codes,

@@ -41,6 +41,8 @@ class CsvExporter : public Exporter {
     if (schema_.has_labels) line += ",label";
     if (schema_.target_names.empty()) numbered("target", schema_.target_width);
     for (const std::string& name : schema_.target_names) line += "," + csv_field(name);
+    if (schema_.number_names.empty()) numbered("number", schema_.number_width);
+    for (const std::string& name : schema_.number_names) line += "," + csv_field(name);
     if (schema_.ragged) {
       line += ",row";
       numbered("code", schema_.code_width);
@@ -71,6 +73,9 @@ class CsvExporter : public Exporter {
     }
     if (schema_.target_width > 0) {
       for (const float value : batch.targets.row<float>(i)) line += "," + csv_number(value);
+    }
+    if (schema_.number_width > 0) {
+      for (const float value : batch.numbers.row<float>(i)) line += "," + csv_number(value);
     }
     return line;
   }

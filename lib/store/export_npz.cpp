@@ -35,6 +35,9 @@ class NpzExporter : public Exporter {
     if (schema.target_width > 0) {
       column("targets", DType::f32, {schema.target_width}, [](const Batch& b) { return b.targets.bytes(); });
     }
+    if (schema.number_width > 0) {
+      column("numbers", DType::f32, {schema.number_width}, [](const Batch& b) { return b.numbers.bytes(); });
+    }
     if (schema.code_width > 0) {
       column("codes", DType::i32, {schema.code_width}, [](const Batch& b) { return b.codes.bytes(); });
     }
@@ -79,6 +82,7 @@ class NpzExporter : public Exporter {
     }
     if (!schema_.label_names.empty()) writer_.add_text("label_names", schema_.label_names);
     if (!schema_.target_names.empty()) writer_.add_text("target_names", schema_.target_names);
+    if (!schema_.number_names.empty()) writer_.add_text("number_names", schema_.number_names);
     writer_.add_scalar_text("config", schema_.config.dump());
     writer_.finish();
     staged_.publish();

@@ -50,6 +50,8 @@ const char* value_axis_label(ColumnId id) {
       return "channel";
     case ColumnId::targets:
       return "target";
+    case ColumnId::numbers:
+      return "number";
     case ColumnId::codes:
       return "code";
     case ColumnId::centers:

@@ -122,6 +122,7 @@ class FusedReader final : public SampleReader {
     prefixed_ = first_with([](const Schema& s) { return s.prefix > 0; });
     labelled_ = first_with([](const Schema& s) { return s.has_labels; });
     targeted_ = first_with([](const Schema& s) { return s.target_width > 0; });
+    numbered_ = first_with([](const Schema& s) { return s.number_width > 0; });
     schema_.modality = modalities;
     schema_.config = {{"fused", std::move(configs)}};
     schema_.prefix = schema_of(prefixed_).prefix;
@@ -129,6 +130,8 @@ class FusedReader final : public SampleReader {
     schema_.label_names = schema_of(labelled_).label_names;
     schema_.target_width = schema_of(targeted_).target_width;
     schema_.target_names = schema_of(targeted_).target_names;
+    schema_.number_width = schema_of(numbered_).number_width;
+    schema_.number_names = schema_of(numbered_).number_names;
     schema_.has_centers = all([](const Schema& s) { return s.has_centers; });
     schema_.has_token_labels = all([](const Schema& s) { return s.has_token_labels; });
     schema_.has_grid = schema_.has_boxes = false;
@@ -204,6 +207,7 @@ class FusedReader final : public SampleReader {
     out.rows = Tensor(schema_.dtype, {0, schema_.width});
     if (schema_.has_centers) out.centers = Tensor(DType::f32, {0, 3});
     if (schema_.target_width > 0) out.targets = Tensor(DType::f32, {0, schema_.target_width});
+    if (schema_.number_width > 0) out.numbers = Tensor(DType::f32, {0, schema_.number_width});
     out.offsets = {0};
     for (std::size_t k = 0; k < pieces[0].size(); ++k) {
       const auto [base, sample] = pieces[0][k];
@@ -216,6 +220,10 @@ class FusedReader final : public SampleReader {
       if (schema_.target_width > 0) {
         const Piece& piece = pieces[targeted_][k];
         append_rows(out.targets, piece.batch->targets, piece.sample, piece.sample + 1);
+      }
+      if (schema_.number_width > 0) {
+        const Piece& piece = pieces[numbered_][k];
+        append_rows(out.numbers, piece.batch->numbers, piece.sample, piece.sample + 1);
       }
     }
   }
@@ -255,7 +263,7 @@ class FusedReader final : public SampleReader {
   std::vector<std::unique_ptr<SampleReader>> readers_;
   std::vector<std::optional<Lookup>> lookups_;  // of the first: none
   Schema schema_;
-  std::size_t prefixed_ = 0, labelled_ = 0, targeted_ = 0;  // the files that give these
+  std::size_t prefixed_ = 0, labelled_ = 0, targeted_ = 0, numbered_ = 0;  // the files that give these
   std::int64_t samples_ = 0;
 };
 

@@ -280,6 +280,7 @@ Batch SampleFile::read(std::size_t begin, std::size_t end, bool without_rows) co
       case ColumnId::boxes:
         break;
       case ColumnId::targets:
+      case ColumnId::numbers:
       case ColumnId::rows:
       case ColumnId::codes:
       case ColumnId::centers:

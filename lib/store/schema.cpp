@@ -96,6 +96,11 @@ std::string difference(const Schema& found, const Schema& expected) {
   }
   if (std::string text = names_difference("target_names", found.target_names, expected.target_names); !text.empty())
     return text;
+  if (found.number_width != expected.number_width) {
+    return fmt::format("/numbers is {} wide, not {}", found.number_width, expected.number_width);
+  }
+  if (std::string text = names_difference("number_names", found.number_names, expected.number_names); !text.empty())
+    return text;
   if (found.code_width != expected.code_width) {
     return fmt::format("/codes is {} wide, not {}", found.code_width, expected.code_width);
   }

@@ -33,6 +33,9 @@ struct Schema {
   std::vector<std::string> label_names;   // class names, by number
   std::size_t target_width = 0;           // columns of /targets, 0: none
   std::vector<std::string> target_names;  // [target_width] or empty
+  // Columns of /numbers: what goes round the encoder, beside a sample's pooled feature.
+  std::size_t number_width = 0;
+  std::vector<std::string> number_names;  // [number_width] or empty
   std::size_t code_width = 0;             // columns of /codes
   bool has_centers = false, has_token_labels = false, has_grid = false, has_boxes = false;
 

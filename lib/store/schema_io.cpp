@@ -173,6 +173,7 @@ void write_root(hid_t file, const Schema& schema, std::string_view where) {
   if (!schema.modality.empty()) h5::write_attribute(file, "mt_modality", schema.modality, where);
   if (!schema.label_names.empty()) h5::write_texts(file, "label_names", schema.label_names, where);
   if (!schema.target_names.empty()) h5::write_texts(file, "target_names", schema.target_names, where);
+  if (!schema.number_names.empty()) h5::write_texts(file, "number_names", schema.number_names, where);
 }
 
 void write_row_attributes(hid_t dataset, const Schema& schema, std::string_view where) {
@@ -207,6 +208,12 @@ Schema read_schema(hid_t file, std::string_view where) {
   if (!schema.target_names.empty() && schema.target_names.size() != schema.target_width) {
     throw Error(inside(where, "target_names"),
                 fmt::format("has {} names for {} targets", schema.target_names.size(), schema.target_width));
+  }
+  schema.number_width = read_width(file, "numbers", Numbers::any, 0, false, where);
+  schema.number_names = read_names(file, "number_names", where);
+  if (!schema.number_names.empty() && schema.number_names.size() != schema.number_width) {
+    throw Error(inside(where, "number_names"),
+                fmt::format("has {} names for {} numbers", schema.number_names.size(), schema.number_width));
   }
   schema.code_width = read_width(file, "codes", Numbers::integers, 0, false, where);
   schema.has_centers = read_width(file, "centers", Numbers::any, 3, false, where) > 0;

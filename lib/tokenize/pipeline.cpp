@@ -40,6 +40,7 @@ class Rollback {
         codes_(batch.codes.rows()),
         centers_(batch.centers.rows()),
         targets_(batch.targets.rows()),
+        numbers_(batch.numbers.rows()),
         grid_(batch.grid.rows()),
         boxes_(batch.boxes.rows()),
         token_labels_(batch.token_labels.size()),
@@ -50,6 +51,7 @@ class Rollback {
     batch.codes.resize_rows(codes_);
     batch.centers.resize_rows(centers_);
     batch.targets.resize_rows(targets_);
+    batch.numbers.resize_rows(numbers_);
     batch.grid.resize_rows(grid_);
     batch.boxes.resize_rows(boxes_);
     batch.token_labels.resize(token_labels_);
@@ -57,7 +59,7 @@ class Rollback {
   }
 
  private:
-  std::size_t rows_, codes_, centers_, targets_, grid_, boxes_, token_labels_, box_offsets_;
+  std::size_t rows_, codes_, centers_, targets_, numbers_, grid_, boxes_, token_labels_, box_offsets_;
 };
 
 struct Made {

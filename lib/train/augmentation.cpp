@@ -208,7 +208,10 @@ std::vector<Augmentation::Partner> Augmentation::mix(Batch& batch, std::span<con
   if (settings_.mixup <= 0 || samples.empty()) return partners;
   Random order = random_of("mixup order", epoch, samples.front());
   const std::vector<std::size_t> others = permutation(samples.size(), order);
-  const Tensor before = batch.rows;
+  const Tensor before = batch.rows, numbers = batch.numbers;
+  const auto mix_row = [](std::span<const float> own, std::span<const float> its, float share, std::span<float> mixed) {
+    for (std::size_t i = 0; i < mixed.size(); ++i) mixed[i] = share * own[i] + (1 - share) * its[i];
+  };
   for (std::size_t s = 0; s < samples.size(); ++s) {
     const std::size_t other = others[s], length = batch.row_end(s) - batch.row_begin(s);
     if (other == s || batch.row_end(other) - batch.row_begin(other) != length) continue;
@@ -217,10 +220,10 @@ std::vector<Augmentation::Partner> Augmentation::mix(Batch& batch, std::span<con
     const auto share = static_cast<float>(a + b > 0 ? std::max(a, b) / (a + b) : 1);
     partners[s] = {other, share};
     for (std::size_t t = 0; t < length; ++t) {
-      const auto own = before.row<float>(batch.row_begin(s) + t), its = before.row<float>(batch.row_begin(other) + t);
-      const auto mixed = batch.rows.row<float>(batch.row_begin(s) + t);
-      for (std::size_t i = 0; i < mixed.size(); ++i) mixed[i] = share * own[i] + (1 - share) * its[i];
+      mix_row(before.row<float>(batch.row_begin(s) + t), before.row<float>(batch.row_begin(other) + t), share,
+              batch.rows.row<float>(batch.row_begin(s) + t));
     }
+    if (!numbers.empty()) mix_row(numbers.row<float>(s), numbers.row<float>(other), share, batch.numbers.row<float>(s));
   }
   return partners;
 }

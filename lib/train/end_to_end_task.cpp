@@ -65,6 +65,15 @@ Tensor embed_all(const TokenEmbedding& embedding, const Batch& patches, ThreadPo
   return tokens;
 }
 
+// What lies in front of the numbers that went round the encoder.
+Tensor first_columns(Tensor all, std::size_t columns) {
+  if (all.columns() == columns) return all;
+  Tensor first(DType::f32, {all.rows(), columns});
+  for (std::size_t i = 0; i < all.rows(); ++i)
+    std::ranges::copy(std::as_const(all).row<float>(i).first(columns), first.row<float>(i).begin());
+  return first;
+}
+
 // Throws Error, naming the sample by its position ("sample 3"), when the embedding cannot take one.
 void require_usable(const TokenEmbedding& embedding, const Batch& batch) {
   for (std::size_t s = 0; s < batch.samples(); ++s) {
@@ -186,6 +195,8 @@ void EndToEndTask::learn_piece(Piece& piece, std::uint64_t draw, double weight, 
   leave_tokens_out(piece, tokens);
   Tensor features = model_.below_head_learns() ? model_.encoder.forward(tokens, piece.tokens, model_.encode, draw)
                                                : model_.encoder.evaluate(tokens, piece.tokens, model_.encode);
+  const std::size_t encoded = features.columns();
+  features = beside(std::move(features), piece.batch.numbers);
   standardise(features);
 
   Network::Saved saved;
@@ -218,7 +229,7 @@ void EndToEndTask::learn_piece(Piece& piece, std::uint64_t draw, double weight, 
       for (std::size_t j = 0; j < row.size(); ++j) row[j] /= deviation[j];
     }
   }
-  Tensor dtokens = model_.encoder.backward(dfeatures);
+  Tensor dtokens = model_.encoder.backward(first_columns(std::move(dfeatures), encoded));
   if (!model_.tokenizer_learns) return;
   if (!piece.kept.empty()) {
     Tensor spread(DType::f32, {all_tokens, dtokens.columns()});
@@ -309,7 +320,7 @@ void EndToEndTask::visit_features(const EndToEndModel& model, PatchSet& set, std
     try {
       const EndToEndTask::Piece piece = EndToEndTask::prepare(set.read(own), own, scale, model.embedding);
       const Tensor tokens = embed_all(model.embedding, piece.batch, pool);
-      visit(model.encoder.evaluate(tokens, piece.tokens, model.encode), own);
+      visit(beside(model.encoder.evaluate(tokens, piece.tokens, model.encode), piece.batch.numbers), own);
     } catch (const Error& error) {
       rethrow_named(error, set, own);
     }

@@ -136,7 +136,8 @@ EndToEndModel EndToEndTraining::parts() {
 // A trained head's numbers where the model has one, else fresh ones behind
 // features that are standardised as the untrained tokenizer makes them.
 void EndToEndTraining::begin_head() {
-  NetworkShape shape = network_shape_of(settings_.head, encoder_->feature_width(encode_), classes());
+  NetworkShape shape =
+      network_shape_of(settings_.head, encoder_->feature_width(encode_) + set_.schema().number_width, classes());
   if (model_.has("head")) {
     const auto head = Head::from(model_.part("head"));
     const auto* network = dynamic_cast<const NetworkHead*>(head.get());

@@ -31,6 +31,9 @@ void PatchSet::require_alike(const std::string& file, const Schema& schema) cons
     unlike("its patches have", fmt::format("{} numbers", schema.width), fmt::to_string(schema_.width));
   if (schema.code_width != schema_.code_width)
     unlike("has", fmt::format("{} codes a patch", schema.code_width), fmt::to_string(schema_.code_width));
+  if (schema.number_width != schema_.number_width)
+    unlike("has", fmt::format("{} numbers beside its patches", schema.number_width),
+           fmt::to_string(schema_.number_width));
   if (schema.has_grid != schema_.has_grid || schema.has_centers != schema_.has_centers)
     throw Error(file, "has other columns than the files before it", "cut all of them alike, with one --model");
   // The tokenizer that cut them, and what decides the layout and scale of pictures.

@@ -93,6 +93,36 @@ run_pipe 'mt-tokenize tabular - --label class --model table.h5 --quiet -o - <tra
 expect_status 0
 expect_stdout "4 samples"
 
+case_ "numbers that bypass the encoder reach the head: of features, and through the encoder with the tokenizer"
+awk 'BEGIN { srand(1); print "colour,noise,size,class"
+  for (i = 0; i < 80; ++i) { s = rand() - 0.5; printf "%s,%s,%.4f,%s\n", i % 3 ? "red" : "blue", i % 5, s, (s > 0 ? "large" : "small") } }' >sizes.csv
+bypass="mt-tokenize tabular sizes.csv --label class --quiet"
+run $bypass --bypass-numeric --categorical noise --width 192 --fit sizes.h5 -o sizes.tokens.h5
+expect_status 0
+run mt-cat sizes.tokens.h5 -o sizes.tokens.csv
+expect_status 0
+check "a column of its own" grep -q '^id,index,label,size,row,' sizes.tokens.csv
+run mt-encode sizes.tokens.h5 --model random:tiny --pool tokens -o no.h5
+expect_clean_failure mt-encode no.h5
+expect_stderr "1 numbers of each sample go round the encoder"
+run mt-encode sizes.tokens.h5 --model random:tiny -o sizes.features.h5
+expect_status 0
+run mt-inspect sizes.features.h5
+expect_stdout "[80, 193] float32"  # the encoder's 192 and one more
+run mt-train-head sizes.features.h5 --quiet -o sizes.head.h5
+expect_status 0
+accuracy() { grep -o '"accuracy": *[0-9.]*' stdout | head -n 1 | grep -o '[0-9.]*$'; }
+run mt-eval sizes.features.h5 --head sizes.head.h5 --json --quiet --bootstrap 0
+check "the class is the number's sign: $(accuracy)" awk -v a="$(accuracy)" 'BEGIN { exit !(a > 0.95) }'
+run $bypass --patches --model sizes.h5 -o sizes.patches.h5
+run mt-train-head sizes.patches.h5 --model random:tiny --model sizes.h5 --validation 0 --epochs 60 --batch 20 --learning-rate 1e-2 --quiet -o sizes.task.h5
+expect_status 0
+run_pipe "mt-tokenize tabular sizes.csv --label class --model sizes.task.h5 --quiet -o - | mt-encode - --model sizes.task.h5 --quiet -o sizes.learned.h5"
+expect_status 0
+run mt-eval sizes.learned.h5 --model sizes.task.h5 --json --quiet --bootstrap 0
+expect_status 0
+check "so it is when all is learned: $(accuracy)" awk -v a="$(accuracy)" 'BEGIN { exit !(a > 0.95) }'
+
 case_ "wrong options are usage errors"
 while IFS='|' read -r words message; do
   run mt-tokenize tabular $words

@@ -24,6 +24,7 @@ class Source final : public SampleReader {
   explicit Source(Batch batch, std::size_t prefix = 1) : batch_(std::move(batch)) {
     schema_.width = batch_.rows.columns();
     schema_.prefix = prefix;
+    schema_.number_width = batch_.numbers.shape().size() == 2 ? batch_.numbers.columns() : 0;
   }
   const Schema& schema() const override { return schema_; }
   std::optional<std::int64_t> samples() const override { return static_cast<std::int64_t>(batch_.samples()); }
@@ -147,6 +148,34 @@ TEST_CASE("encode stream: samples without features are left out, named and liste
   StreamOptions strict;
   strict.strict = true;
   CHECK_THROWS_WITH_AS(run(tokens, strict), doctest::Contains("s1: its tokens hold NaN or Inf"), Error);
+}
+
+TEST_CASE("encode stream: numbers that go round the encoder follow each sample's pooled feature") {
+  StreamOptions options;
+  Batch tokens = token_batch({4, 0, 7});  // the second has no features
+  const Batch alone = run(tokens, options).sink.all;
+  const float numbers[] = {1, 2, 3, 4, 5, 6};
+  tokens.numbers = Tensor::of<float>({3, 2}, numbers);
+  const Batch all = run(tokens, options).sink.all;
+  REQUIRE(all.rows.shape() == Shape{2, 66});
+  CHECK(all.numbers.empty());
+  for (std::size_t i = 0; i < 2; ++i) {
+    const auto row = all.rows.row<float>(i);
+    CHECK(std::memcmp(row.data(), alone.rows.row<float>(i).data(), 64 * sizeof(float)) == 0);
+    CHECK(row[64] == numbers[4 * i]);
+    CHECK(row[65] == numbers[4 * i + 1]);
+  }
+
+  ThreadPool pool(1);
+  const auto encoder = make_cpu_encoder(hashed_encoder(kSmall), pool);
+  std::vector<std::unique_ptr<SampleReader>> readers;
+  readers.push_back(std::make_unique<Source>(tokens));
+  const Schema schema = features_schema(readers, *encoder, options);
+  CHECK(schema.width == 66);
+  CHECK(schema.number_width == 0);
+  options.encode.pooling = Pooling::tokens;
+  CHECK_THROWS_WITH_AS(features_schema(readers, *encoder, options),
+                       doctest::Contains("2 numbers of each sample go round the encoder"), Error);
 }
 
 TEST_CASE("encode stream: a resume goes on behind the last index") {

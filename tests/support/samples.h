@@ -24,6 +24,8 @@ inline Schema full_schema() {
   schema.label_names = {"cat", "dog", "fox"};
   schema.target_width = 2;
   schema.target_names = {"height", "weight"};
+  schema.number_width = 1;
+  schema.number_names = {"age"};
   schema.code_width = 3;
   schema.has_centers = schema.has_token_labels = schema.has_grid = schema.has_boxes = true;
   schema.source = std::string(64, 'a');
@@ -86,6 +88,7 @@ inline Batch make_sample(const Schema& schema, std::size_t i) {
   one.index = {static_cast<std::int64_t>(i)};
   if (schema.has_labels) one.labels = {static_cast<std::int32_t>(i % 4) - 1};
   if (schema.target_width > 0) one.targets = numbered(DType::f32, 1, schema.target_width, i);
+  if (schema.number_width > 0) one.numbers = numbered(DType::f32, 1, schema.number_width, i + 1);
   if (schema.ragged) one.offsets = {0, static_cast<std::int64_t>(rows)};
   one.rows = numbered(schema.dtype, rows, schema.width, i);
   if (schema.code_width > 0) one.codes = numbered(DType::i32, rows, schema.code_width, i);

@@ -143,6 +143,24 @@ TEST_CASE_FIXTURE(Fixture, "tabular: bypassing numbers has one entry for all tha
   CHECK(failure_of([&] { fit_table(train, fitting); }).find("none of 1 columns makes a token") != std::string::npos);
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "tabular: numbers that are bypassed are the sample's numbers, scaled, 0 where one is missing") {
+  fitting.bypass_numeric = true;
+  const TableSchema schema = fit_table(open("n,w,m\n1,a,5\n3,b,5\n"), fitting).schema;
+  const TableSource source = open("m,w,n\n6,b,3\n,a,1\n5,a,many\n", "b.csv");
+  const TabularSamples samples(source, schema, {});
+  CHECK(samples.schema().number_names == Names{"n", "m"});
+  CHECK(samples.schema().number_width == 2);
+  Batch batch = samples.empty_batch();
+  samples.make(0, batch);
+  samples.make(1, batch);
+  CHECK(batch.rows.shape() == Shape{2, 1});
+  REQUIRE(batch.numbers.shape() == Shape{2, 2});
+  const auto numbers = batch.numbers.as<float>();
+  CHECK(std::vector<float>(numbers.begin(), numbers.end()) == std::vector<float>{1, 1, -1, 0});
+  CHECK(failure_of([&] { samples.make(2, batch); }).find("column \"n\": \"many\" is no number") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(Fixture, "tabular: a schema comes back from its part; a damaged part is refused") {
   for (const NumberScale scale : {NumberScale::standard, NumberScale::quantile}) {
     fitting.scale = scale;

@@ -41,6 +41,9 @@ IdKey key_of(std::string_view id) {
 TabularSamples::TabularSamples(const TableSource& source, const TableSchema& schema, TableRoles roles)
     : source_(source), schema_(schema), roles_(std::move(roles)) {
   for (const TableColumn& column : schema.columns()) place_.push_back(place_in(source, column.name));
+  for (std::size_t c = 0; schema.bypass_numeric() && c < schema.columns().size(); ++c) {
+    if (schema.columns()[c].numeric) bypassed_.push_back(c);
+  }
   if (roles_.label || roles_.id) read_labels_and_ids();
 }
 
@@ -70,6 +73,8 @@ Schema TabularSamples::schema() const {
   schema.has_labels = has_labels();
   schema.label_names = labels_.names();
   schema.target_width = roles_.targets.size();
+  schema.number_width = bypassed_.size();
+  for (const std::size_t column : bypassed_) schema.number_names.push_back(schema_.columns()[column].name);
   schema.positions = schema.pre_norm = false;
   schema.config = {{"modality", "tabular"}};
   if (roles_.label) schema.config["label"] = source_.columns()[*roles_.label];
@@ -105,6 +110,7 @@ Batch TabularSamples::empty_batch() const {
   batch.rows = Tensor(DType::f32, {0, 1});
   batch.codes = Tensor(DType::i32, {0, kCodes});
   if (!roles_.targets.empty()) batch.targets = Tensor(DType::f32, {0, roles_.targets.size()});
+  if (!bypassed_.empty()) batch.numbers = Tensor(DType::f32, {0, bypassed_.size()});
   return batch;
 }
 
@@ -123,7 +129,19 @@ Digest TabularSamples::make(std::size_t i, Batch& batch) const {
     codes[t * kCodes] = cell.entry;
     codes[t * kCodes + 1] = static_cast<std::int32_t>(columns[t]);
   }
-  if (roles_.targets.empty()) return digest;
+  if (!bypassed_.empty()) make_numbers(row, batch);
+  if (!roles_.targets.empty()) make_targets(row, batch);
+  return digest;
+}
+
+void TabularSamples::make_numbers(const TableRow& row, Batch& batch) const {
+  const std::size_t sample = batch.numbers.rows();
+  batch.numbers.resize_rows(sample + 1);
+  for (std::size_t k = 0; k < bypassed_.size(); ++k)
+    batch.numbers.row<float>(sample)[k] = schema_.cell(bypassed_[k], row[place_[bypassed_[k]]]).number;
+}
+
+void TabularSamples::make_targets(const TableRow& row, Batch& batch) const {
   const std::size_t sample = batch.targets.rows();
   batch.targets.resize_rows(sample + 1);
   for (std::size_t k = 0; k < roles_.targets.size(); ++k) {
@@ -137,7 +155,6 @@ Digest TabularSamples::make(std::size_t i, Batch& batch) const {
     }
     batch.targets.row<float>(sample)[k] = static_cast<float>(*x);
   }
-  return digest;
 }
 
 }  // namespace mt

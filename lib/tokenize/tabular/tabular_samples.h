@@ -23,7 +23,7 @@ struct TableRoles {
 };
 
 // A token is a column: patches [number], 0 where there is none; codes [entry, column], entry -1 for a number, column
-// counted over the schema's.
+// counted over the schema's. Numbers that the schema bypasses are the sample's numbers, 0 where one is missing.
 class TabularSamples : public SampleMaker {
  public:
   // Source and schema must outlive this. Reads the rows once for labels and ids, where there are any. Throws Error: a
@@ -45,11 +45,14 @@ class TabularSamples : public SampleMaker {
 
  private:
   void read_labels_and_ids();
+  void make_numbers(const TableRow& row, Batch& batch) const;
+  void make_targets(const TableRow& row, Batch& batch) const;
 
   const TableSource& source_;
   const TableSchema& schema_;
   TableRoles roles_;
-  std::vector<std::size_t> place_;  // in the source, of each column of the schema
+  std::vector<std::size_t> place_;     // in the source, of each column of the schema
+  std::vector<std::size_t> bypassed_;  // of the schema's columns, those that make no token
   ClassLabels labels_;
 };
 
