@@ -1,4 +1,4 @@
-// Any bytes give an Error or finite samples, no more than asked for. Seeds: small WAV, FLAC, Ogg and AIFF files.
+// Any bytes give an Error or finite samples, no more than asked for. Seeds: tests/reference/make_fuzz_seeds.py.
 #include <cmath>
 #include <cstdlib>
 

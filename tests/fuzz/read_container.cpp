@@ -1,5 +1,5 @@
 // Any bytes give an Error or frames within the limits, from whatever FFmpeg's libraries take them for. Seeds:
-// tests/golden/video. They log to nobody here, and read nothing but these bytes.
+// tests/reference/make_fuzz_seeds.py. They log to nobody here, and read nothing but these bytes.
 #include <algorithm>
 #include <cstdlib>
 
@@ -8,8 +8,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   mt::VideoLimits limits;
-  limits.frame.max_pixels = std::uint64_t{1} << 18;
-  limits.max_frames = 64;
+  limits.frame.max_pixels = std::uint64_t{1} << 14;
+  limits.max_frames = 16;
   limits.salvage = size % 2 == 1;
   const std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(data), size);
   try {

@@ -1,4 +1,5 @@
-// Any bytes give an Error or frames within the limits, from Y4M and GIF. Seeds: tests/golden/video.
+// Any bytes give an Error or frames within the limits, from Y4M and GIF. Seeds: tests/golden/video,
+// tests/reference/make_fuzz_seeds.py.
 #include <algorithm>
 #include <cstdlib>
 
@@ -8,8 +9,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   mt::VideoLimits limits;
-  limits.frame.max_pixels = std::uint64_t{1} << 18;
-  limits.max_frames = 64;
+  limits.frame.max_pixels = std::uint64_t{1} << 14;
+  limits.max_frames = 16;
   limits.salvage = size % 2 == 1;
   const std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(data), size);
   const bool gif = data[0] == 'G';
