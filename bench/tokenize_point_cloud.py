@@ -1,37 +1,22 @@
 #!/usr/bin/env python3
-"""Seconds on one core for farthest points and nearest neighbours: mt-tokenize, fpsample, scikit-learn, in one run.
+"""Farthest points and nearest neighbours on one core: mt-tokenize point-cloud --patches beside fpsample and scikit-learn.
 
-    MT_BIN=build/release/bin python bench/tokenize_point_cloud.py [POINTS]
+    MT_BIN=build/release/bin python3 bench/tokenize_point_cloud.py [POINTS]
+
+The program's time has start, reading and writing in it; the references get points that are in memory. fpsample and scikit-learn do
+half of the work each. Needs numpy, fpsample, scikit-learn.
 """
-import os
-import subprocess
+import pathlib
 import sys
 import tempfile
-import time
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
+import beside
 import fpsample
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 CENTERS, NEIGHBORS = 256, 32
-mt_tokenize = os.path.join(os.environ.get("MT_BIN", "build/release/bin"), "mt-tokenize")
-n = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-
-
-def best(work, rounds=3):
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        result = work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds), result
-
-
-def tokenize(path, centers, neighbors, out):
-    subprocess.run([mt_tokenize, "point-cloud", path, "--points", "0", "--scale", "none", "--centers", str(centers), "--neighbors",
-                    str(neighbors), "--patches", "--threads", "1", "--quiet", "--force", "-o", out], check=True)
+PLAIN, BUCKET = "fpsample, plain loop", "fpsample, bucket k-d line"
 
 
 def surface(count):
@@ -42,17 +27,17 @@ def surface(count):
     return (v * (1 + 0.2 * np.sin(5 * v[:, :1])) + rng.normal(scale=0.003, size=v.shape)).astype(np.float32)
 
 
-points = surface(n)
+points = surface(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+chosen = fpsample.fps_sampling(points, CENTERS, start_idx=0)
 with tempfile.TemporaryDirectory() as folder:
-    path, out = os.path.join(folder, "a.npy"), os.path.join(folder, "a.h5")
+    path = pathlib.Path(folder) / "a.npy"
     np.save(path, points)
-    idle, _ = best(lambda: tokenize(path, 1, 1, out))  # start, reading, the tree
-    ours, _ = best(lambda: tokenize(path, CENTERS, NEIGHBORS, out))
-plain, chosen = best(lambda: fpsample.fps_sampling(points, CENTERS, start_idx=0), 1)
-bucket, bucket_chosen = best(lambda: fpsample.bucket_fps_kdline_sampling(points, CENTERS, h=9, start_idx=0))
-tree, _ = best(lambda: NearestNeighbors(n_neighbors=NEIGHBORS, algorithm="kd_tree").fit(points).kneighbors(points[chosen]), 2)
-print(f"{n} points, {CENTERS} centres, {NEIGHBORS} neighbours, one core")
-print(f"mt-tokenize --patches, the whole program   {ours:8.3f} s (with 1 centre and 1 neighbour {idle:.3f} s)")
-print(f"fpsample, plain loop                       {plain:8.3f} s")
-print(f"fpsample, bucket k-d line                  {bucket:8.3f} s (same points: {(chosen == bucket_chosen).all()})")
-print(f"scikit-learn, k-d tree of neighbours       {tree:8.3f} s")
+    results = beside.compare(f"{len(points)} points, {CENTERS} centres, {NEIGHBORS} neighbours", 1, "clouds", {
+        "mt-tokenize point-cloud --patches": lambda: beside.tokenize(
+            "point-cloud", path, "--points", 0, "--scale", "none", "--centers", CENTERS, "--neighbors", NEIGHBORS, "--patches",
+            "-o", f"{folder}/a.h5"),
+        PLAIN: lambda: fpsample.fps_sampling(points, CENTERS, start_idx=0),
+        BUCKET: lambda: fpsample.bucket_fps_kdline_sampling(points, CENTERS, h=9, start_idx=0),
+        "scikit-learn, k-d tree of neighbours": lambda: NearestNeighbors(
+            n_neighbors=NEIGHBORS, algorithm="kd_tree").fit(points).kneighbors(points[chosen])}, rounds=3)
+print(f"  the bucket line chose {'the same' if (results[PLAIN] == results[BUCKET]).all() else 'other'} points")

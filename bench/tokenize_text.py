@@ -1,64 +1,42 @@
 #!/usr/bin/env python3
-"""Texts a second on one core: mt-tokenize text against the `tokenizers` package, from the same file to ids.
+"""Texts per core: mt-tokenize text beside the `tokenizers` package, from the same file to ids.
 
-    cmake --preset release && cmake --build --preset release
-    python bench/tokenize_text.py sentences.tsv vocab.txt [--bin build/release/bin] [--copies 20]
+    MT_BIN=build/release/bin python3 bench/tokenize_text.py SENTENCES.tsv VOCAB.txt [COPIES]
 
-The first column of the file is the text. Both read the file; mt-tokenize writes its ids as HDF5 besides. The best of three runs
-counts, and the ids are compared.
+The first column of the file is the text; the texts are taken 50 times. Both read the file; mt-tokenize writes its ids as HDF5
+besides. The ids are compared. Needs tokenizers, h5py.
 """
-import argparse
-import os
 import pathlib
-import subprocess
+import sys
 import tempfile
-import time
 
-os.environ["TOKENIZERS_PARALLELISM"] = "false"
+import beside
 import h5py
 from tokenizers import BertWordPieceTokenizer
 
-
-def best_of(runs, work):
-    seconds = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        result = work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds), result
+if len(sys.argv) < 3:
+    sys.exit(__doc__)
+source, vocabulary = sys.argv[1:3]
+copies = int(sys.argv[3]) if len(sys.argv) > 3 else 50
+REFERENCE = "tokenizers, file to memory"
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("texts")
-    parser.add_argument("vocabulary")
-    parser.add_argument("--bin", default="build/release/bin")
-    parser.add_argument("--copies", type=int, default=20)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        lines = [line.split("\t")[0] for line in open(options.texts, encoding="utf-8").read().splitlines()]
-        texts = pathlib.Path(folder) / "texts.txt"
-        texts.write_text("".join(line + "\n" for line in lines) * options.copies, encoding="utf-8")
-        ids = pathlib.Path(folder) / "ids.h5"
-        command = [f"{options.bin}/mt-tokenize", "text", texts, "--vocab", options.vocabulary, "--patches", "--quiet", "--threads",
-                   "1", "--force", "-o", ids]
-        ours, _ = best_of(3, lambda: subprocess.run(command, check=True))
-
-        def theirs_work():
-            tokenizer = BertWordPieceTokenizer(options.vocabulary, lowercase=True)
-            tokenizer.enable_truncation(128)
-            return [e.ids for e in tokenizer.encode_batch(texts.read_text(encoding="utf-8").splitlines())]
-
-        theirs, expected = best_of(3, theirs_work)
-        with h5py.File(ids) as file:
-            codes, offsets = file["codes"][:, 0], file["offsets"][:]
-        equal = all(codes[offsets[i]:offsets[i + 1]].tolist() == expected[i] for i in range(len(expected)))
-        count, tokens = len(expected), len(codes)
-        print(f"{count} texts, {tokens} tokens, ids {'equal' if equal else 'DIFFER'}")
-        print(f"mt-tokenize  {count / ours:12.0f} texts/s {tokens / ours / 1e6:8.2f} M tokens/s   {ours:.2f} s")
-        print(f"tokenizers   {count / theirs:12.0f} texts/s {tokens / theirs / 1e6:8.2f} M tokens/s   {theirs:.2f} s")
-        print(f"ratio        {theirs / ours:12.2f}")
+def reference(texts):
+    tokenizer = BertWordPieceTokenizer(vocabulary, lowercase=True)
+    tokenizer.enable_truncation(128)
+    return [e.ids for e in tokenizer.encode_batch(texts.read_text(encoding="utf-8").splitlines())]
 
 
-if __name__ == "__main__":
-    main()
+with tempfile.TemporaryDirectory() as folder:
+    lines = [line.split("\t")[0] for line in open(source, encoding="utf-8").read().splitlines()]
+    texts, ids = pathlib.Path(folder) / "texts.txt", pathlib.Path(folder) / "ids.h5"
+    texts.write_text("".join(line + "\n" for line in lines) * copies, encoding="utf-8")
+    results = beside.compare(f"{len(lines) * copies} texts", len(lines) * copies, "texts", {
+        "mt-tokenize text --patches, file to file": lambda: beside.tokenize("text", texts, "--vocab", vocabulary, "--patches",
+                                                                            "-o", ids),
+        REFERENCE: lambda: reference(texts)})
+    with h5py.File(ids) as file:
+        codes, offsets = file["codes"][:, 0], file["offsets"][:]
+    expected = results[REFERENCE]
+    equal = all(codes[offsets[i]:offsets[i + 1]].tolist() == expected[i] for i in range(len(expected)))
+    print(f"  {len(codes)} tokens, ids {'equal' if equal else 'DIFFER'}")

@@ -1,25 +1,22 @@
 #!/usr/bin/env python3
-"""Tubelets per core: mt-tokenize video --patches beside the ffmpeg program, Pillow and NumPy, in one run.
+"""Tubelets per core: mt-tokenize video --patches beside the ffmpeg program, Pillow and NumPy.
 
     MT_BIN=build/release/bin python3 bench/tokenize_video.py VIDEO...
 
 Both decode with one thread, take 16 frames of each video, resize the shorter side to 224 with Pillow's bicubic filter, crop,
-normalise and cut. Needs ffmpeg and ffprobe, numpy, pillow.
+normalise, cut and write the tubelets. Needs ffmpeg and ffprobe, numpy, pillow.
 """
-import os
-import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 
+import beside
 import numpy as np
 from PIL import Image
 
 FRAMES, SIDE, PATCH, TUBELET = 16, 224, 16, 2
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
-program = str(pathlib.Path(os.environ.get("MT_BIN", "build/release/bin")) / "mt-tokenize")
 videos = sys.argv[1:] or sys.exit(__doc__)
 
 
@@ -51,19 +48,9 @@ def reference(path):
     return clip.reshape(FRAMES // TUBELET, TUBELET, grid, PATCH, grid, PATCH, 3).transpose(0, 2, 4, 6, 1, 3, 5).copy()
 
 
-def best(work, rounds=3):
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 with tempfile.TemporaryDirectory() as folder:
-    command = [program, "video", *videos, "--patches", "--threads", "1", "--quiet", "--force", "-o", f"{folder}/x.h5"]
-    ours = best(lambda: subprocess.run(command, check=True))
-    theirs = best(lambda: [reference(path) for path in videos])
-print(f"| {len(videos)} videos, {FRAMES} frames of {SIDE} x {SIDE}, one core | |\n|---|---|")
-print(f"| mt-tokenize video --patches, files to file | {len(videos) / ours:.1f} videos a second |")
-print(f"| ffmpeg, Pillow, NumPy, files to memory | {len(videos) / theirs:.1f} videos a second |")
+    beside.compare(f"{len(videos)} videos, {FRAMES} frames of {SIDE} x {SIDE}", len(videos), "videos", {
+        "mt-tokenize video --patches, files to file": lambda: beside.tokenize("video", *videos, "--patches", "-o",
+                                                                              f"{folder}/x.h5"),
+        "ffmpeg, Pillow, NumPy, files to file": lambda: np.save(f"{folder}/x.npy",
+                                                                np.stack([reference(path) for path in videos]))})
