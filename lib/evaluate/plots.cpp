@@ -1,39 +1,19 @@
 #include "evaluate/plots.h"
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <numeric>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "evaluate/svg.h"
 
 namespace mt {
 
 namespace {
 
-// Every picture carries its colours, so that it can stand alone; no CSS variables, which many viewers do not know.
-constexpr std::string_view kStyle =
-    "<style>.mt text{font:12px sans-serif;fill:#1b1f24}.mt .paper,.mt text.on{fill:#ffffff}.mt .data{fill:#0b61a4}"
-    ".mt .axis{stroke:#8c959f;fill:none}.mt .curve{fill:none;stroke-width:1.5}"
-    "@media(prefers-color-scheme:dark){.mt text{fill:#e6edf3}.mt .paper,.mt text.on{fill:#0d1117}.mt "
-    ".data{fill:#58a6ff}"
-    "}</style>";
-
-// Okabe and Ito's colours, told apart by most eyes, bright enough on light and dark paper.
-constexpr std::array<std::string_view, 8> kColours = {"#0072b2", "#e69f00", "#009e73", "#d55e00",
-                                                      "#cc79a7", "#56b4e9", "#b8a800", "#8c8c8c"};
-
 using Out = std::back_insert_iterator<std::string>;
-
-std::string opened(double width, double height, std::string_view title) {
-  return fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"mt\" role=\"img\" viewBox=\"0 0 {0:.0f} {1:.0f}\" "
-      "width=\"{0:.0f}\" height=\"{1:.0f}\"><title>{2}</title>{3}<rect class=\"paper\" width=\"100%\" "
-      "height=\"100%\"/>\n",
-      width, height, markup_escaped(title), kStyle);
-}
 
 // At most length characters, cut with an ellipsis.
 std::string shortened(std::string_view name, std::size_t length) {
@@ -73,32 +53,6 @@ constexpr double kLeft = 48, kTop = 12, kSide = 320;
 
 }  // namespace
 
-std::string markup_escaped(std::string_view text) {
-  std::string out;
-  for (const char c : printable(text)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string confusion_svg(std::span<const ConfusionCell> cells, const std::vector<std::string>& classes) {
   const std::size_t n = classes.size();
   const double side = std::clamp(640.0 / static_cast<double>(std::max<std::size_t>(n, 1)), 2.0, 40.0);
@@ -108,7 +62,7 @@ std::string confusion_svg(std::span<const ConfusionCell> cells, const std::vecto
   std::vector<std::int64_t> support(n);
   for (const ConfusionCell& cell : cells) support[static_cast<std::size_t>(cell.label)] += cell.count;
 
-  std::string svg = opened(margin + extent + 16, margin + extent + 16, "Confusion matrix");
+  std::string svg = svg_opened(margin + extent + 16, margin + extent + 16, "Confusion matrix");
   Out out(svg);
   fmt::format_to(out, "<rect class=\"axis\" x=\"{0:.1f}\" y=\"{0:.1f}\" width=\"{1:.1f}\" height=\"{1:.1f}\"/>\n",
                  margin, extent);
@@ -141,7 +95,7 @@ std::string confusion_svg(std::span<const ConfusionCell> cells, const std::vecto
 }
 
 std::string reliability_svg(const ClassificationResult& result) {
-  std::string svg = opened(kLeft + kSide + 16, kTop + kSide + 46, "Reliability diagram");
+  std::string svg = svg_opened(kLeft + kSide + 16, kTop + kSide + 46, "Reliability diagram");
   Out out(svg);
   std::int64_t most = 1;
   for (const CalibrationBin& bin : result.bins) most = std::max(most, bin.samples);
@@ -170,14 +124,14 @@ std::string roc_svg(const ClassificationResult& result) {
   }
   std::stable_sort(shown.begin(), shown.end(),
                    [&](std::size_t a, std::size_t b) { return *result.classes[a].area < *result.classes[b].area; });
-  if (shown.size() > kColours.size()) shown.resize(kColours.size());
+  if (shown.size() > kCurveColours.size()) shown.resize(kCurveColours.size());
 
-  std::string svg = opened(kLeft + kSide + 230, kTop + kSide + 46, "ROC curves");
+  std::string svg = svg_opened(kLeft + kSide + 230, kTop + kSide + 46, "ROC curves");
   Out out(svg);
   unit_axes(svg, kLeft, kTop, kSide, "false positive rate", "true positive rate");
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const ClassResult& one = result.classes[shown[i]];
-    fmt::format_to(out, "<polyline class=\"curve\" stroke=\"{}\" points=\"", kColours[i]);
+    fmt::format_to(out, "<polyline class=\"curve\" stroke=\"{}\" points=\"", kCurveColours[i]);
     for (const RocPoint& point : one.curve) {
       fmt::format_to(out, "{:.2f},{:.2f} ", kLeft + kSide * point.false_positive_rate,
                      kTop + kSide * (1 - point.true_positive_rate));
@@ -185,7 +139,7 @@ std::string roc_svg(const ClassificationResult& result) {
     svg += "\"/>\n";
     const double y = kTop + 12 + 20 * static_cast<double>(i);
     fmt::format_to(out, "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"12\" height=\"4\" fill=\"{}\"/>", kLeft + kSide + 14,
-                   y - 6, kColours[i]);
+                   y - 6, kCurveColours[i]);
     fmt::format_to(out, "<text x=\"{:.1f}\" y=\"{:.1f}\">{} {:.4f}</text>\n", kLeft + kSide + 32, y,
                    markup_escaped(shortened(one.name, 20)), *one.area);
   }

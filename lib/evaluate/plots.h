@@ -1,17 +1,13 @@
-// Pictures as SVG without scripts, fonts or other files; they follow the reader's light or dark setting.
+// Pictures of how well a head scores, as SVG (evaluate/svg.h).
 #pragma once
 
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "evaluate/classification.h"
 
 namespace mt {
-
-// Text as it may stand in HTML, SVG and their attributes: markup escaped, control bytes shown as \xNN.
-std::string markup_escaped(std::string_view text);
 
 // Rows are true classes, columns predictions; the shade is the share of the row. Counts are written into the cells of
 // up to 24 classes, names beside up to 60; every cell tells them on hovering.

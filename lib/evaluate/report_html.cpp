@@ -5,6 +5,7 @@
 
 #include "evaluate/plots.h"
 #include "evaluate/report.h"
+#include "evaluate/svg.h"
 
 namespace mt {
 
