@@ -154,20 +154,23 @@ cli::Action describe_tabular(CLI::App& app) {
     };
   };
   const auto input = grouped("Input"), schema = grouped("Schema");
+  const auto repeated = [](CLI::Option* option) {
+    option->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+  };
   input("--separator", o.separator, "CHAR", "Between fields, or tab; else what the first line has most of");
   app.add_flag("--no-header", o.no_header, "The first row is data; columns are named by their numbers from 1")
       ->group("Input");
   input("--skip-lines", o.table.skip_lines, "N", "Lines in front of the header, or of the data")->capture_default_str();
   input("--label", o.label, "COLUMN", "Column of the class, by name or number from 1");
-  input("--target", o.targets, "COLUMN", "Column of a number to be predicted; may be repeated")->expected(1);
+  repeated(input("--target", o.targets, "COLUMN", "Column of a number to be predicted; may be repeated"));
   input("--id-column", o.id, "COLUMN", "Column of the id; else FILE#ROW");
   input("--max-line", o.max_line, "SIZE", "Longer rows are rejected")->capture_default_str();
 
-  schema("--categorical", o.categorical, "COLUMN", "Take this column for categories; may be repeated")->expected(1);
-  schema("--numeric", o.numeric, "COLUMN", "Take this column for numbers; may be repeated")->expected(1);
-  schema("--drop", o.drop, "COLUMN", "Leave this column out; may be repeated")->expected(1);
-  schema("--missing", o.missing, "WORD", "Means no value, as the empty field, NA, NaN and null do; may be repeated")
-      ->expected(1);
+  repeated(schema("--categorical", o.categorical, "COLUMN", "Take this column for categories; may be repeated"));
+  repeated(schema("--numeric", o.numeric, "COLUMN", "Take this column for numbers; may be repeated"));
+  repeated(schema("--drop", o.drop, "COLUMN", "Leave this column out; may be repeated"));
+  repeated(schema("--missing", o.missing, "WORD",
+                  "Means no value, as the empty field, NA, NaN and null do; may be repeated"));
   schema("--scale", o.scale, "NAME",
          "Numbers: standard (mean 0, deviation 1), or quantile (normal, whatever their distribution) [standard]")
       ->check(CLI::IsMember({"standard", "quantile"}));
