@@ -33,7 +33,7 @@ struct Options {
   std::vector<std::string> validation = {"0.1"};
   std::string task = "classification", kind = "linear", activation = "gelu", vote = "uniform", distance = "euclidean",
               select = "accuracy";
-  std::string optimizer, l2 = "auto", hidden = "512", class_weights, schedule = "cosine", memory;
+  std::string optimizer, loss, l2 = "auto", hidden = "512", class_weights, schedule = "cosine", memory;
   std::optional<double> rate, weight_decay, clip;
   std::optional<std::size_t> batch;
   bool no_standardise = false, no_refit = false;
@@ -81,9 +81,17 @@ HeadTrainingSettings settings_of(const Options& options, const CLI::App& app) {
   HeadTrainingSettings settings = options.settings;
   settings.kind = head_kind_named(app.count("--hidden") > 0 && app.count("--kind") == 0 ? "mlp" : options.kind);
   const bool patches = options.from_patches();
+  settings.regression = options.task == "regression";
+  settings.loss = loss_named(!options.loss.empty() ? options.loss : settings.regression ? "mse" : "cross-entropy");
+  const bool entropy = settings.loss.kind == LossChoice::Kind::cross_entropy;
+  if (settings.regression ? !settings.loss.of_numbers() : !settings.loss.of_labels())
+    throw UsageError(
+        "--loss", fmt::format("{} is for {}", options.loss, settings.regression ? "classes" : "numbers"),
+        settings.regression ? "use mse, l1, huber or bce" : "use cross-entropy, focal or bce, or --task regression");
   const bool learned = settings.kind == HeadKind::linear || settings.kind == HeadKind::mlp;
-  settings.optimiser =
-      options.optimizer.empty() ? (settings.kind == HeadKind::mlp || patches ? "adamw" : "lbfgs") : options.optimizer;
+  settings.optimiser = options.optimizer.empty()
+                           ? (settings.kind == HeadKind::mlp || patches || !entropy ? "adamw" : "lbfgs")
+                           : options.optimizer;
   const bool lbfgs = settings.kind == HeadKind::linear && settings.optimiser == "lbfgs";
   const bool knn = settings.kind == HeadKind::knn;
   if (settings.kind == HeadKind::mlp && settings.optimiser == "lbfgs") {
@@ -93,8 +101,14 @@ HeadTrainingSettings settings_of(const Options& options, const CLI::App& app) {
     throw UsageError(learned ? "--optimizer" : "--kind", "has no gradient for what is below the head",
                      "with --model use --kind linear or mlp, and --optimizer adamw or sgd");
   }
-  refuse_without(app, learned, {"--optimizer", "--label-smoothing", "--class-weights", "--log", "--resume"},
+  if (lbfgs && !entropy)
+    throw UsageError("--optimizer", "lbfgs minimises cross entropy only", "use adamw or sgd for other losses");
+  refuse_without(app, learned, {"--optimizer", "--loss", "--label-smoothing", "--class-weights", "--log", "--resume"},
                  "linear and mlp heads");
+  refuse_without(app, !settings.regression, {"--label-smoothing", "--class-weights", "--select"},
+                 "--task classification");
+  refuse_without(app, settings.loss.kind != LossChoice::Kind::focal, {"--label-smoothing"},
+                 "--loss cross-entropy and bce");
   refuse_without(app, settings.kind == HeadKind::mlp, {"--hidden", "--activation", "--dropout"}, "--kind mlp");
   refuse_without(app, knn, {"--k", "--vote", "--half"}, "--kind knn");
   refuse_without(app, !learned, {"--distance"}, "--kind knn and nearest-mean");
@@ -116,7 +130,7 @@ HeadTrainingSettings settings_of(const Options& options, const CLI::App& app) {
   settings.activation = nonlinearity_named(options.activation);
   settings.neighbours.vote = vote_named(options.vote);
   settings.neighbours.distance = distance_named(options.distance);
-  settings.select = criterion_named(options.select);
+  settings.select = settings.regression ? Criterion::loss : criterion_named(options.select);
   settings.standardise = !options.no_standardise;
   settings.probe.refit = !options.no_refit;
   settings.seed = options.session.common.seed;
@@ -191,7 +205,7 @@ cli::Outcome dry_run(const Options& options, const HeadTraining& training) {
 
 // Numbers to be predicted: one way to learn them, exactly, so that few of the options mean anything.
 cli::Outcome train_numbers(const Options& options, const CLI::App& app) {
-  refuse_without(app, false, {"--model",         "--kind",
+  refuse_without(app, false, {"--loss",          "--kind",
                               "--hidden",        "--activation",
                               "--dropout",       "--k",
                               "--vote",          "--distance",
@@ -207,7 +221,7 @@ cli::Outcome train_numbers(const Options& options, const CLI::App& app) {
                               "--clip",          "--patience",
                               "--memory",        "--resume",
                               "--checkpoint",    "--log"},
-                 "--task classification");
+                 "--task classification, and to patches with --model");
   HeadTrainingSettings checked = options.settings;
   read_validation(options, checked);
   train_head::RegressionOptions regression;
@@ -231,7 +245,7 @@ cli::Outcome train_numbers(const Options& options, const CLI::App& app) {
 
 cli::Outcome train(const Options& options, const CLI::App& app) {
   if (!options.from_patches()) train_head::refuse_end_to_end_options(app);
-  if (options.task == "regression") return train_numbers(options, app);
+  if (options.task == "regression" && !options.from_patches()) return train_numbers(options, app);
   const HeadTrainingSettings settings = settings_of(options, app);
   const train_head::SessionOptions& session = options.session;
   if (!session.dry_run) require_writable(session, inputs_of(options));
@@ -252,7 +266,8 @@ cli::Outcome train(const Options& options, const CLI::App& app) {
 
 void describe_head(CLI::App& app, Options& o) {
   const auto head = [](CLI::Option* option, const char* text) { option->option_text(text)->group("Head"); };
-  head(app.add_option("--task", o.task, "classification of /labels, or regression of /targets (linear, solved exactly)")
+  head(app.add_option("--task", o.task,
+                      "classification of /labels, or regression of /targets (on features linear, solved exactly)")
            ->check(CLI::IsMember({"classification", "regression"}))
            ->capture_default_str(),
        "NAME");
@@ -326,6 +341,10 @@ void describe_learning(CLI::App& app, Options& o) {
                ->check(CLI::Range(std::size_t{1}, std::size_t{1000000}))
                ->capture_default_str(),
            "N");
+  learning(app.add_option("--loss", o.loss,
+                          "cross-entropy, focal:GAMMA or bce (each class against the rest); of numbers mse, l1, "
+                          "huber:DELTA or bce (of 0 to 1); else cross-entropy, or mse"),
+           "NAME");
   learning(app.add_option("--label-smoothing", o.settings.smoothing, "Share of the target spread over all classes")
                ->check(CLI::Range(0.0, 0.99))
                ->capture_default_str(),
@@ -406,6 +425,7 @@ const cli::About kAbout = {
      "mt-train-head train.features.h5 --hidden 512,256 --dropout 0.1 --epochs 50 --patience 5 -o head.h5",
      "mt-train-head train.features.h5 --kind knn --k 20 --distance cosine -o head.h5",
      "mt-train-head train.patches.h5 --model b16.h5 --model audio.h5 --train head,tokenizer -o task.h5",
+     "mt-train-head train.patches.h5 --model b16.h5 --model table.h5 --task regression --loss huber -o price.h5",
      "mt-train-head train.features.h5 --task regression --validation val.features.h5 -o forecast.h5"},
     {"mt-tokenize(1)", "mt-encode(1)", "mt-eval(1)", "mt-inspect(1)", "mt-cat(1)"}};
 

@@ -40,7 +40,7 @@ class Evaluation {
         digest_(digest_of(part)),
         pool_(thread_count(options.common.threads)),
         progress_(progress),
-        scorer_(head_.targets()) {
+        scorer_(head_.targets(), head_.sigmoid) {
     if (options.predictions.empty()) return;
     table_.emplace(options.predictions, options.force);
     std::string header = "id";

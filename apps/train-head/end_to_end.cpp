@@ -82,13 +82,18 @@ EndToEndSettings settings_of(const EndToEndOptions& options, const HeadTrainingS
 }
 
 void print_plan(const nlohmann::json& plan) {
-  std::cout << fmt::format("{} of {}: {} classes, {} pooling\n", listed(plan["train"].get<std::vector<std::string>>()),
-                           plan["modality"].get<std::string>(), plan["classes"].get<std::size_t>(),
+  const char* outputs = plan.contains("classes") ? "classes" : "targets";
+  std::cout << fmt::format("{} of {}: {} {}, {} pooling\n", listed(plan["train"].get<std::vector<std::string>>()),
+                           plan["modality"].get<std::string>(), plan[outputs].get<std::size_t>(), outputs,
                            plan["pool"].get<std::string>())
             << fmt::format(
                    "samples: {} train, {} validate, {} have no label\n", plan["samples"]["train"].get<std::size_t>(),
                    plan["samples"]["validation"].get<std::size_t>(), plan["samples"]["unlabelled"].get<std::size_t>())
-            << fmt::format("tokens: {} an epoch\n", plan["tokens_per_epoch"].get<std::uint64_t>());
+            << fmt::format("tokens: {} an epoch\n", plan["tokens_per_epoch"].get<std::uint64_t>())
+            << fmt::format("parameters: {} of the head, {} of the tokenizer, {} of the encoder\n",
+                           plan["parameters"]["head"].get<std::size_t>(),
+                           plan["parameters"]["tokenizer"].get<std::size_t>(),
+                           plan["parameters"]["encoder"].get<std::size_t>());
 }
 
 std::string summary(const nlohmann::json& metrics) {

@@ -26,7 +26,7 @@ void require_writable(const SessionOptions& options, const std::vector<std::stri
   const fs::path target(options.output);
   std::error_code ignored;
   if (fs::is_directory(target, ignored)) throw Error(options.output, "is a directory", "give a file name");
-  cli::refuse_output_over_input(options.output, inputs);
+  for (const std::string& output : {options.output, options.log}) cli::refuse_output_over_input(output, inputs);
   const fs::path parent = target.has_parent_path() ? target.parent_path() : fs::path(".");
   if (::access(parent.c_str(), W_OK) != 0) throw system_error(options.output, "write in its directory", errno);
 }
@@ -87,6 +87,9 @@ cli::Outcome run_session(const SessionOptions& options, const std::string& run, 
 std::string score_text(const nlohmann::json& metrics) {
   if (!metrics.contains("validation_score")) return "";
   const nlohmann::json& score = metrics["validation_score"];
+  if (score.contains("mse"))
+    return fmt::format(": mse {:.4g} on {} validation samples", score["mse"].get<double>(),
+                       score["samples"].get<std::size_t>());
   return fmt::format(": accuracy {:.2f} %, log loss {:.4f} on {} validation samples",
                      100 * score["accuracy"].get<double>(), score["loss"].get<double>(),
                      score["samples"].get<std::size_t>());

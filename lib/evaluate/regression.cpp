@@ -22,6 +22,7 @@ void RegressionScorer::add(const Tensor& truth, const Tensor& predicted) {
       const double distance = value - target.mean;
       target.mean += distance / static_cast<double>(samples_);
       target.spread += distance * (value - target.mean);
+      right_ += (p[k] >= 0.5F) == (y[k] >= 0.5F) ? 1 : 0;
     }
   }
 }
@@ -39,13 +40,22 @@ RegressionResult RegressionScorer::result() const {
   const double n = static_cast<double>(samples_) * static_cast<double>(errors_.size());
   result.mse = squares / n;
   result.mae = absolute / n;
+  if (probabilities_) result.accuracy = static_cast<double>(right_) / n;
   result.r2 = spread > 0 ? 1 - squares / spread : std::numeric_limits<double>::quiet_NaN();
   return result;
 }
 
 std::string text_report(const RegressionResult& result) {
-  return fmt::format("{} samples, {} targets\n\nmse   {:.4f}\nmae   {:.4f}\nrmse  {:.4f}\nr2    {:.4f}\n",
-                     result.samples, result.targets, result.mse, result.mae, std::sqrt(result.mse), result.r2);
+  std::string report = fmt::format("{} samples, {} targets\n\n", result.samples, result.targets);
+  const auto line = [&](const char* name, double value) {
+    report += fmt::format("{:<{}}  {:.4f}\n", name, result.accuracy ? 8 : 4, value);
+  };
+  if (result.accuracy) line("accuracy", *result.accuracy);
+  line("mse", result.mse);
+  line("mae", result.mae);
+  line("rmse", std::sqrt(result.mse));
+  line("r2", result.r2);
+  return report;
 }
 
 nlohmann::ordered_json json_report(const RegressionResult& result) {
@@ -59,6 +69,7 @@ nlohmann::ordered_json json_report(const RegressionResult& result) {
                        {"mae", number(result.mae)},
                        {"rmse", number(std::sqrt(result.mse))},
                        {"r2", number(result.r2)}};
+  if (result.accuracy) report["metrics"]["accuracy"] = *result.accuracy;
   return report;
 }
 

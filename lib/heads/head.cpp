@@ -25,18 +25,6 @@ bool all_finite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
 }
 
-void require_finite(const Part& part) {
-  for (const auto& [name, tensor] : part.tensors) {
-    const bool is_float = tensor.dtype() == DType::f32 || tensor.dtype() == DType::f16;
-    if (!is_float) continue;
-    const bool finite = tensor.dtype() == DType::f32
-                            ? all_finite(tensor.as<float>())
-                            : std::all_of(tensor.as<Half>().begin(), tensor.as<Half>().end(),
-                                          [](Half value) { return std::isfinite(to_float(value)); });
-    if (!finite) throw Error("head", fmt::format("tensor {} has values that are not finite", name), "train it again");
-  }
-}
-
 std::optional<Standardisation> read_standardisation(const Part& part, std::size_t width) {
   if (!part.has(std::string(kMean)) && !part.has(std::string(kDeviation))) return std::nullopt;
   const auto read = [&](const std::string& name) {
@@ -73,11 +61,30 @@ HeadDescription read_description(const Part& part) {
   if (description.width == 0) throw Error("head", "takes features of width 0", "train it again");
   description.input = head_input_from(part.config);
   description.standardisation = read_standardisation(part, description.width);
+  if (part.config.contains("scores")) {
+    const auto scores = config_value<std::string>(part.config, "scores");
+    if (scores != "one_vs_rest")
+      throw Error("head", fmt::format("its scores \"{}\" are not known to this version", printable(scores)),
+                  "use a newer version");
+    description.one_vs_rest = true;
+  }
   description.training = config_value<nlohmann::json>(part.config, "training");
   return description;
 }
 
 }  // namespace
+
+void require_finite(const Part& part) {
+  for (const auto& [name, tensor] : part.tensors) {
+    const bool is_float = tensor.dtype() == DType::f32 || tensor.dtype() == DType::f16;
+    if (!is_float) continue;
+    const bool finite = tensor.dtype() == DType::f32
+                            ? all_finite(tensor.as<float>())
+                            : std::all_of(tensor.as<Half>().begin(), tensor.as<Half>().end(),
+                                          [](Half value) { return std::isfinite(to_float(value)); });
+    if (!finite) throw Error("head", fmt::format("tensor {} has values that are not finite", name), "train it again");
+  }
+}
 
 std::string_view name_of(HeadKind kind) {
   switch (kind) {
@@ -152,6 +159,7 @@ Part Head::to_part() const {
   part.config["class_names"] = description_.class_names;
   part.config["input"] = mt::to_json(description_.input);
   part.config["training"] = description_.training;
+  if (description_.one_vs_rest) part.config["scores"] = "one_vs_rest";
   if (const auto& standard = description_.standardisation) {
     part.tensors.emplace(kMean, Tensor::of<float>({standard->mean.size()}, std::span<const float>(standard->mean)));
     part.tensors.emplace(kDeviation,
@@ -211,7 +219,11 @@ void Head::logits_of_rows(const float* x, std::size_t rows, float* logits) const
 
 void Head::scores_of_tile(const float* x, float* scores) const {
   logits_of_tile(x, scores);
-  softmax_rows({scores, kTile * class_names().size()}, class_names().size());
+  const std::size_t classes = class_names().size();
+  if (description_.one_vs_rest)
+    one_vs_rest_rows({scores, kTile * classes}, classes);
+  else
+    softmax_rows({scores, kTile * classes}, classes);
 }
 
 void softmax_rows(std::span<float> values, std::size_t classes) {
@@ -222,6 +234,18 @@ void softmax_rows(std::span<float> values, std::size_t classes) {
     double sum = 0;
     for (std::size_t c = 0; c < classes; ++c) sum += exponentials[c] = std::exp(row[c] - largest);
     for (std::size_t c = 0; c < classes; ++c) row[c] = static_cast<float>(exponentials[c] / sum);
+  }
+}
+
+void one_vs_rest_rows(std::span<float> values, std::size_t classes) {
+  for (std::size_t begin = 0; begin + classes <= values.size(); begin += classes) {
+    const auto row = values.subspan(begin, classes);
+    // A common factor keeps all sigmoids from vanishing at once.
+    const double shift = std::min(double{*std::max_element(row.begin(), row.end())}, 0.0);
+    const auto share = [&](double x) { return std::exp(std::min(x, 0.0) - shift) / (1 + std::exp(-std::abs(x))); };
+    double sum = 0;
+    for (const float x : row) sum += share(x);
+    for (float& x : row) x = static_cast<float>(share(x) / sum);
   }
 }
 

@@ -12,6 +12,8 @@
 //   training        how it was trained: loss, optimiser, l2, schedule, seed, samples, validation metrics, ... (a record
 //   for
 //                   people; nothing reads it to decide)
+//   scores          "one_vs_rest" where each logit was learned as a question of its own: probabilities are sigmoids,
+//                   divided by their sum; absent: the softmax of the logits
 //   hidden          mlp: widths of the hidden layers, e.g. [512, 256]
 //   activation      mlp: "gelu" | "relu"
 //   dropout         mlp: probability in training; not applied when scoring
@@ -70,6 +72,7 @@ struct HeadDescription {
   std::vector<std::string> class_names;  // [C]
   HeadInput input;
   std::optional<Standardisation> standardisation;
+  bool one_vs_rest = false;  // linear and mlp: how logits become probabilities
   nlohmann::json training = nlohmann::json::object();
 };
 
@@ -90,7 +93,8 @@ class Head {
   // depend on the other samples or on the threads. Throws Error: another width; a feature that is not finite, with
   // where = "sample i" (its row here).
   Tensor logits(const Tensor& features, ThreadPool& pool) const;
-  // Probabilities: the softmax of the logits; knn: the neighbours' votes. Rows sum to 1.
+  // Probabilities: the softmax of the logits (one_vs_rest: sigmoids, divided by their sum); knn: the neighbours' votes.
+  // Rows sum to 1.
   Tensor scores(const Tensor& features, ThreadPool& pool) const;
 
   // x: [rows, D], already standardised -> logits: [rows, C], on the calling thread: for training, which standardises
@@ -117,5 +121,10 @@ class Head {
 
 // In place, each row of [rows, classes] becomes its softmax, computed in double precision.
 void softmax_rows(std::span<float> values, std::size_t classes);
+// Likewise its sigmoids, divided by their sum.
+void one_vs_rest_rows(std::span<float> values, std::size_t classes);
+
+// Throws Error naming a tensor of a head's part that has values which are not finite.
+void require_finite(const Part& head);
 
 }  // namespace mt

@@ -74,6 +74,15 @@ std::map<std::string, Tensor> Network::tensors() const {
   return result;
 }
 
+void Network::rescale_outputs(std::span<const float> factor, std::span<const float> shift) {
+  TrainableLinear& last = layers_.back();
+  for (std::size_t k = 0; k < shape_.outputs; ++k) {
+    for (float& weight : last.weight.value.row<float>(k)) weight *= factor[k];
+    float& bias = last.bias.value.as<float>()[k];
+    bias = bias * factor[k] + shift[k];
+  }
+}
+
 Dropout Network::dropout_of(std::size_t layer, const Saved& saved) const {
   return {.probability = shape_.dropout, .seed = saved.seed, .step = saved.step, .layer = layer};
 }

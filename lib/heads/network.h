@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct NetworkShape {
 
 class Network {
  public:
+  Network() = default;                              // nothing, to be replaced
   Network(NetworkShape shape, std::uint64_t seed);  // fresh weights
   // Weights of a model file: "layers.{i}.weight", "layers.{i}.bias". Throws Error when one is missing or misshapen.
   Network(NetworkShape shape, const std::map<std::string, Tensor>& tensors);
@@ -33,6 +35,9 @@ class Network {
   const NetworkShape& shape() const { return shape_; }
   std::vector<Parameter*> parameters();
   std::map<std::string, Tensor> tensors() const;
+
+  // Changes the last layer so that output k becomes factor[k] * output + shift[k]. Both: [outputs].
+  void rescale_outputs(std::span<const float> factor, std::span<const float> shift);
 
   // x: [rows, inputs] -> logits: [rows, outputs], without dropout, on the calling thread.
   void forward_rows(const float* x, float* logits, std::size_t rows) const;

@@ -6,6 +6,11 @@
 
 namespace mt {
 
+// Hidden layers, activation and dropout as a head's configuration has them. Throws Error when they contradict its kind.
+NetworkShape network_shape_from(const nlohmann::json& config, std::size_t inputs, std::size_t outputs);
+// Adds them, and the network's tensors.
+void describe_network(const Network& network, Part& part);
+
 class NetworkHead : public Head {
  public:
   NetworkHead(HeadDescription description, Network network);

@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "heads/config.h"
+#include "heads/network_head.h"
 
 namespace mt {
 
@@ -16,21 +18,14 @@ namespace {
 
 constexpr std::size_t kTile = 64;  // rows that meet the same instructions, the last ones filled up with zeros
 
-Tensor finite_floats(const Part& part, const std::string& name, const Shape& shape) {
+std::vector<float> numbers(const Part& part, const std::string& name, std::size_t count) {
   const Tensor& tensor = head_tensor(part, name);
-  if (tensor.dtype() != DType::f32 || tensor.shape() != shape) {
-    throw Error("head",
-                fmt::format("{} is {} {}, not float32 {}", name, name_of(tensor.dtype()), to_string(tensor.shape()),
-                            to_string(shape)),
-                "train it again");
+  if (tensor.dtype() != DType::f32 || tensor.shape() != Shape{count}) {
+    throw Error(
+        "head",
+        fmt::format("{} is {} {}, not float32 [{}]", name, name_of(tensor.dtype()), to_string(tensor.shape()), count),
+        "train it again");
   }
-  const auto values = tensor.as<float>();
-  if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); }))
-    throw Error("head", fmt::format("tensor {} has values that are not finite", name), "train it again");
-  return tensor.rows_copy(0, tensor.rows());
-}
-
-std::vector<float> numbers(const Tensor& tensor) {
   const auto values = tensor.as<float>();
   return {values.begin(), values.end()};
 }
@@ -50,26 +45,36 @@ RegressionHead RegressionHead::from(const Part& part) {
     throw Error("head", fmt::format("has {} names of {} targets", head.target_names.size(), targets), "train it again");
   head.input = head_input_from(part.config);
   head.training = config_value<nlohmann::json>(part.config, "training");
-  head.standardisation = {numbers(finite_floats(part, "standardise.mean", {width})),
-                          numbers(finite_floats(part, "standardise.deviation", {width}))};
+  if (part.config.contains("output")) {
+    const auto output = config_value<std::string>(part.config, "output");
+    if (output != "sigmoid")
+      throw Error("head", fmt::format("its output \"{}\" is not known to this version", printable(output)),
+                  "use a newer version");
+    head.sigmoid = true;
+  }
+  require_finite(part);
+  head.standardisation = {numbers(part, "standardise.mean", width), numbers(part, "standardise.deviation", width)};
   for (const float deviation : head.standardisation.deviation) {
     if (!(deviation > 0)) throw Error("head", "has a deviation that is not positive", "train it again");
   }
-  head.linear = TrainableLinear("layers.0", finite_floats(part, "layers.0.weight", {targets, width}),
-                                finite_floats(part, "layers.0.bias", {targets}));
+  head.network = Network(network_shape_from(part.config, width, targets), part.tensors);
   return head;
 }
 
 Part RegressionHead::to_part() const {
   Part part;
-  part.config = {
-      {"task", "regression"},         {"kind", "linear"},        {"width", width()},    {"targets", targets()},
-      {"target_names", target_names}, {"input", to_json(input)}, {"training", training}};
+  part.config = {{"task", "regression"},
+                 {"kind", name_of(network.shape().hidden.empty() ? HeadKind::linear : HeadKind::mlp)},
+                 {"width", width()},
+                 {"targets", targets()},
+                 {"target_names", target_names},
+                 {"input", to_json(input)},
+                 {"training", training}};
+  if (sigmoid) part.config["output"] = "sigmoid";
   part.tensors["standardise.mean"] = Tensor::of<float>({width()}, std::span<const float>(standardisation.mean));
   part.tensors["standardise.deviation"] =
       Tensor::of<float>({width()}, std::span<const float>(standardisation.deviation));
-  part.tensors["layers.0.weight"] = linear.weight.value;
-  part.tensors["layers.0.bias"] = linear.bias.value;
+  describe_network(network, part);
   return part;
 }
 
@@ -87,7 +92,10 @@ Tensor RegressionHead::predict(const Tensor& features, ThreadPool& pool) const {
         throw Error(fmt::format("sample {}", begin + i / width()), "has a feature that is not finite");
     }
     standardisation.apply(from, x.data(), count);
-    linear.forward_rows(x.data(), y.data(), kTile);
+    network.forward_rows(x.data(), y.data(), kTile);
+    if (sigmoid) {
+      for (float& value : y) value = static_cast<float>(1 / (1 + std::exp(-double{value})));
+    }
     std::copy_n(y.data(), count * targets(), predictions.as<float>().data() + begin * targets());
   });
   return predictions;

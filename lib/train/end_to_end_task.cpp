@@ -91,6 +91,12 @@ void require_usable(const TokenEmbedding& embedding, const Batch& batch) {
   }
 }
 
+// A sample's class, or its numbers.
+Target target_of(const Batch& batch, std::size_t sample) {
+  if (batch.targets.empty()) return batch.labels[sample];
+  return batch.targets.row<float>(sample);
+}
+
 // Names the sample that an error calls by its position in the batch ("sample 3").
 [[noreturn]] void rethrow_named(const Error& error, PatchSet& set, std::span<const std::size_t> samples) {
   constexpr std::string_view kSample = "sample ";
@@ -107,12 +113,12 @@ void require_usable(const TokenEmbedding& embedding, const Batch& batch) {
 }  // namespace
 
 EndToEndTask::EndToEndTask(EndToEndModel model, PatchSet& set, std::vector<std::size_t> train,
-                           std::vector<std::size_t> validation, CrossEntropy loss, const EndToEndOptions& options,
+                           std::vector<std::size_t> validation, const Loss& loss, const EndToEndOptions& options,
                            ThreadPool& pool)
     : model_(std::move(model)),
       set_(set),
       validation_(std::move(validation)),
-      loss_(std::move(loss)),
+      loss_(loss),
       options_(options),
       pool_(pool),
       scale_(set.schema()),
@@ -170,13 +176,14 @@ void EndToEndTask::leave_tokens_out(Piece& piece, Tensor& tokens) const {
   piece.tokens = std::move(offsets);
 }
 
-// Loss of sample i and, in place of its logits, the slope; of a mixed sample those of both, by their shares.
+// Loss of sample i and, in place of its outputs, the slope; of a mixed sample those of both, by their shares.
 double EndToEndTask::slope_of(const Piece& piece, std::size_t i, std::span<float> row) const {
   const auto [other, share] = piece.partners[i];
-  if (other == i) return loss_.forward_backward(row, set_.label(piece.samples[i]), row);
+  const Target target = target_of(piece.batch, i);
+  if (other == i) return loss_.forward_backward(row, target, row);
   std::vector<float> its(row.size());
-  const double of_other = loss_.forward_backward(row, set_.label(piece.samples[other]), its);
-  const double own = loss_.forward_backward(row, set_.label(piece.samples[i]), row);
+  const double of_other = loss_.forward_backward(row, target_of(piece.batch, other), its);
+  const double own = loss_.forward_backward(row, target, row);
   for (std::size_t c = 0; c < row.size(); ++c) row[c] = share * row[c] + (1 - share) * its[c];
   return share * own + (1 - share) * of_other;
 }
@@ -185,6 +192,26 @@ void EndToEndTask::standardise(Tensor& features) const {
   if (!model_.standardisation) return;
   float* const values = features.as<float>().data();
   model_.standardisation->apply(values, values, features.rows());
+}
+
+void EndToEndTask::scale_targets(Tensor& targets) const {
+  if (!model_.target_scale || targets.empty()) return;
+  float* const values = targets.as<float>().data();
+  model_.target_scale->apply(values, values, targets.rows());
+}
+
+// Summed over what the outputs predict, in the numbers' own units.
+double EndToEndTask::squared_error(std::span<const float> outputs, std::span<const float> numbers) const {
+  double sum = 0;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    double predicted = outputs[k];
+    if (model_.sigmoid) predicted = 1 / (1 + std::exp(-predicted));
+    if (model_.target_scale)
+      predicted = predicted * double{model_.target_scale->deviation[k]} + double{model_.target_scale->mean[k]};
+    const double error = predicted - double{numbers[k]};
+    sum += error * error;
+  }
+  return sum;
 }
 
 void EndToEndTask::learn_piece(Piece& piece, std::uint64_t draw, double weight, BatchResult& result) {
@@ -202,10 +229,12 @@ void EndToEndTask::learn_piece(Piece& piece, std::uint64_t draw, double weight, 
   Network::Saved saved;
   Tensor slope = model_.head.forward(features, options_.seed, draw, saved, pool_);
   std::vector<double> losses(piece.samples.size());
+  std::vector<std::uint8_t> right(piece.samples.size());
   const auto scale = static_cast<float>(1 / weight);
   for_each_row_tile(losses.size(), pool_, [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       const auto row = slope.row<float>(i);
+      if (result.right) right[i] = std::ranges::max_element(row) - row.begin() == piece.batch.labels[i] ? 1 : 0;
       losses[i] = slope_of(piece, i, row);
       for (float& value : row) value *= scale;
     }
@@ -214,6 +243,7 @@ void EndToEndTask::learn_piece(Piece& piece, std::uint64_t draw, double weight, 
     result.loss += losses[i];
     if (!std::isfinite(losses[i]) && !culprit_) culprit_ = piece.samples[i];
   }
+  if (result.right) *result.right += static_cast<std::size_t>(std::ranges::count(right, 1));
   if (culprit_) return;  // the loop stops here
 
   if (!model_.below_head_learns()) {
@@ -245,9 +275,10 @@ LearningTask::BatchResult EndToEndTask::learn(std::uint64_t step) {
   if (!drawn) throw std::logic_error("end to end task: the epoch is over");
   batch_ = drawn->samples;
   culprit_.reset();
-  BatchResult result{.loss = 0, .weight = 0, .samples = batch_.size()};
+  BatchResult result{.samples = batch_.size()};
+  if (set_.supervision() == Supervision::labels) result.right = 0;
   for (std::size_t i = 0; i < batch_.size(); ++i) {
-    result.weight += loss_.weight_of(set_.label(batch_[i]));
+    result.weight += loss_.weight_of(target_of(drawn->batch, i));
   }
   const auto ends = piece_ends(batch_.size(), options_.budget,
                                [&](std::size_t i) { return set_.patches(batch_[i]) + model_.embedding.prefix(); });
@@ -256,7 +287,9 @@ LearningTask::BatchResult EndToEndTask::learn(std::uint64_t step) {
     throw_if_interrupted();
     const auto samples = std::span<const std::size_t>(batch_).subspan(begin, ends[p] - begin);
     try {
-      Piece piece = prepare(drawn->batch.slice(begin, ends[p]), samples, scale_, model_.embedding);
+      Batch batch = drawn->batch.slice(begin, ends[p]);
+      Piece piece = prepare(std::move(batch), samples, scale_, model_.embedding);
+      scale_targets(piece.batch.targets);
       // Pieces of a step draw their own dropout and depth.
       learn_piece(piece, stream_of("piece", step, p), result.weight, result);
     } catch (const Error& error) {
@@ -282,27 +315,33 @@ std::string EndToEndTask::describe_batch() {
 std::optional<HeadScore> EndToEndTask::validate() {
   samples_.stop();
   if (validation_.empty()) return std::nullopt;
-  const CrossEntropy loss(model_.head.shape().outputs);
-  HeadScore score{.loss = 0, .accuracy = 0, .samples = validation_.size()};
-  visit_features(model_, set_, validation_, options_.budget, pool_,
-                 [&](const Tensor& features, std::span<const std::size_t> samples) {
-                   Tensor x = features;
-                   standardise(x);
-                   Network::Saved unused;
-                   Tensor logits(DType::f32, {samples.size(), model_.head.shape().outputs});
-                   for_each_row_tile(samples.size(), pool_, [&](std::size_t begin, std::size_t end) {
-                     model_.head.forward_rows(std::as_const(x).row<float>(begin).data(),
-                                              logits.row<float>(begin).data(), end - begin);
-                   });
-                   for (std::size_t i = 0; i < samples.size(); ++i) {
-                     const auto row = std::as_const(logits).row<float>(i);
-                     const std::int32_t label = set_.label(samples[i]);
-                     score.loss += loss.forward(row, label);
-                     score.accuracy += std::ranges::max_element(row) - row.begin() == label ? 1 : 0;
-                   }
-                 });
-  score.loss /= static_cast<double>(validation_.size());
-  score.accuracy /= static_cast<double>(validation_.size());
+  const std::size_t outputs = model_.head.shape().outputs;
+  HeadScore score{.samples = validation_.size()};
+  double right = 0, squares = 0;
+  visit_features(model_, set_, validation_, options_.budget, pool_, [&](const Tensor& features, const Batch& batch) {
+    Tensor x = features;
+    standardise(x);
+    Tensor made(DType::f32, {x.rows(), outputs});
+    for_each_row_tile(x.rows(), pool_, [&](std::size_t begin, std::size_t end) {
+      model_.head.forward_rows(std::as_const(x).row<float>(begin).data(), made.row<float>(begin).data(), end - begin);
+    });
+    Tensor scaled = batch.targets;
+    scale_targets(scaled);
+    for (std::size_t i = 0; i < x.rows(); ++i) {
+      const auto row = std::as_const(made).row<float>(i);
+      if (scaled.empty()) {
+        score.loss += loss_.plain(row, batch.labels[i]);
+        right += std::ranges::max_element(row) - row.begin() == batch.labels[i] ? 1 : 0;
+      } else {
+        score.loss += loss_.plain(row, std::as_const(scaled).row<float>(i));
+        squares += squared_error(row, batch.targets.row<float>(i));
+      }
+    }
+  });
+  const auto count = static_cast<double>(validation_.size());
+  score.loss /= count;
+  if (set_.supervision() == Supervision::numbers) score.mse = squares / (count * static_cast<double>(outputs));
+  score.accuracy = right / count;
   return score;
 }
 
@@ -318,9 +357,10 @@ void EndToEndTask::visit_features(const EndToEndModel& model, PatchSet& set, std
     begin = end;
     if (own.empty()) continue;
     try {
-      const EndToEndTask::Piece piece = EndToEndTask::prepare(set.read(own), own, scale, model.embedding);
+      Batch batch = set.read(own);
+      const EndToEndTask::Piece piece = EndToEndTask::prepare(std::move(batch), own, scale, model.embedding);
       const Tensor tokens = embed_all(model.embedding, piece.batch, pool);
-      visit(beside(model.encoder.evaluate(tokens, piece.tokens, model.encode), piece.batch.numbers), own);
+      visit(beside(model.encoder.evaluate(tokens, piece.tokens, model.encode), piece.batch.numbers), piece.batch);
     } catch (const Error& error) {
       rethrow_named(error, set, own);
     }

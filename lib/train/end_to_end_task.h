@@ -28,6 +28,8 @@ struct EndToEndModel {
   TrainableEncoder& encoder;
   Network& head;
   std::optional<Standardisation> standardisation;  // of the features, fixed
+  std::optional<Standardisation> target_scale;     // of numbers: what the head learns is (target - mean) / deviation,
+  bool sigmoid = false;                            // or the logit of a probability
   EncodeOptions encode;
   bool tokenizer_learns = false, encoder_learns = false;
 
@@ -43,9 +45,9 @@ struct EndToEndOptions {
 
 class EndToEndTask : public LearningTask {
  public:
-  // train, validation: numbers in the set.
+  // train, validation: numbers in the set. loss, of labels or of numbers as the set has them, must outlive the task.
   EndToEndTask(EndToEndModel model, PatchSet& set, std::vector<std::size_t> train, std::vector<std::size_t> validation,
-               CrossEntropy loss, const EndToEndOptions& options, ThreadPool& pool);
+               const Loss& loss, const EndToEndOptions& options, ThreadPool& pool);
 
   std::vector<Parameter*> parameters() override;
   void parameters_changed() override;
@@ -58,9 +60,9 @@ class EndToEndTask : public LearningTask {
   std::string describe_batch() override;
   std::optional<HeadScore> validate() override;
 
-  // Calls visit(features [n, width], samples) for the given samples in order, as the model makes them without learning
-  // anything. budget: tokens that are computed at once.
-  using FeatureVisitor = std::function<void(const Tensor& features, std::span<const std::size_t> samples)>;
+  // Calls visit(features [n, width], batch) for the given samples in order, as the model makes them without learning
+  // anything, with the batch that they were made from. budget: tokens that are computed at once.
+  using FeatureVisitor = std::function<void(const Tensor& features, const Batch& batch)>;
   static void visit_features(const EndToEndModel& model, PatchSet& set, std::span<const std::size_t> samples,
                              std::size_t budget, ThreadPool& pool, const FeatureVisitor& visit);
 
@@ -72,11 +74,13 @@ class EndToEndTask : public LearningTask {
   void learn_piece(Piece& piece, std::uint64_t draw, double weight, BatchResult& result);
   double slope_of(const Piece& piece, std::size_t i, std::span<float> row) const;
   void standardise(Tensor& features) const;
+  void scale_targets(Tensor& targets) const;
+  double squared_error(std::span<const float> outputs, std::span<const float> numbers) const;
 
   EndToEndModel model_;
   PatchSet& set_;
   std::vector<std::size_t> validation_;
-  CrossEntropy loss_;
+  const Loss& loss_;
   EndToEndOptions options_;
   ThreadPool& pool_;
   PatchScale scale_;

@@ -9,9 +9,12 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/interrupt.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "encoder/encode_plan.h"
 #include "heads/network_head.h"
+#include "heads/regression_head.h"
 #include "train/training_samples.h"
 
 namespace mt {
@@ -20,6 +23,8 @@ namespace {
 
 // Samples whose features decide the head's fixed standardisation.
 constexpr std::size_t kMeasured = 1024;
+constexpr std::size_t kReadAtOnce = 64;  // samples whose numbers are measured
+constexpr std::size_t kProbed = 16;      // tokens that a frozen encoder is asked about
 
 std::string_view name_of(EncoderTraining::Scope scope) {
   switch (scope) {
@@ -50,8 +55,13 @@ std::size_t values_of(const Part& part) {
   return count;
 }
 
-// The number of the block that a parameter "blocks.{i}..." belongs to; nullopt:
-// behind the blocks.
+// A file's values are read only, and others may look at them.
+void own_values(Network& network) {
+  for (Parameter* parameter : network.parameters())
+    parameter->value = parameter->value.rows_copy(0, parameter->value.rows());
+}
+
+// The number of the block that a parameter "blocks.{i}..." belongs to; nullopt: behind the blocks.
 std::optional<std::size_t> block_of(const std::string& name) {
   constexpr std::string_view kBlocks = "blocks.";
   if (!name.starts_with(kBlocks)) return std::nullopt;
@@ -86,8 +96,15 @@ nlohmann::json EndToEndSettings::to_json() const {
 }
 
 EndToEndTraining::EndToEndTraining(const EndToEndSettings& settings, Model model, ThreadPool& pool, Progress& progress)
-    : settings_(settings), model_(std::move(model)), pool_(pool) {
-  open_training_files(set_, settings.head, progress);
+    : settings_(settings),
+      model_(std::move(model)),
+      pool_(pool),
+      set_(settings.head.regression ? Supervision::numbers : Supervision::labels) {
+  if (of_numbers()) {
+    for (const std::string& name : settings.head.features) set_.add(name);
+  } else {
+    open_training_files(set_, settings.head, progress);
+  }
   HoldOut parts = divide_samples(set_, settings.head, progress);
   train_ = std::move(parts.train);
   validation_ = std::move(parts.validation);
@@ -113,14 +130,11 @@ EndToEndTraining::EndToEndTraining(const EndToEndSettings& settings, Model model
   run_ = hex(hash.finish());
 }
 
-CrossEntropy EndToEndTraining::make_loss() const {
-  std::vector<double> weights = settings_.head.class_weights;
-  if (settings_.head.balanced) {
-    std::vector<std::size_t> counts(classes());
-    for (const std::size_t sample : train_) ++counts[static_cast<std::size_t>(set_.label(sample))];
-    weights = balanced_class_weights(counts);
-  }
-  return CrossEntropy(classes(), settings_.head.smoothing, std::move(weights));
+std::vector<double> EndToEndTraining::class_weights() const {
+  if (!settings_.head.balanced) return settings_.head.class_weights;
+  std::vector<std::size_t> counts(outputs());
+  for (const std::size_t sample : train_) ++counts[static_cast<std::size_t>(set_.label(sample))];
+  return balanced_class_weights(counts);
 }
 
 EndToEndModel EndToEndTraining::parts() {
@@ -128,30 +142,60 @@ EndToEndModel EndToEndTraining::parts() {
           .encoder = *encoder_,
           .head = *head_,
           .standardisation = standardisation_,
+          .target_scale = target_scale_,
+          .sigmoid = of_numbers() && settings_.head.loss.kind == LossChoice::Kind::bce,
           .encode = encode_,
           .tokenizer_learns = settings_.tokenizer,
           .encoder_learns = settings_.encoder_learns()};
 }
 
-// A trained head's numbers where the model has one, else fresh ones behind
-// features that are standardised as the untrained tokenizer makes them.
-void EndToEndTraining::begin_head() {
-  NetworkShape shape =
-      network_shape_of(settings_.head, encoder_->feature_width(encode_) + set_.schema().number_width, classes());
-  if (model_.has("head")) {
-    const auto head = Head::from(model_.part("head"));
-    const auto* network = dynamic_cast<const NetworkHead*>(head.get());
-    if (network == nullptr) throw Error(model_.source, "its head has no weights to go on with", "leave it out");
-    if (head->feature_width() != shape.inputs || head->class_names() != set_.class_names()) {
-      throw Error(model_.source,
-                  fmt::format("its head takes {} features for {}, here are {} for {}", head->feature_width(),
-                              listed(head->class_names()), shape.inputs, listed(set_.class_names())),
-                  "train it on features of the same model and classes");
+// The network of the model's head, with numbers of its own; its standardisation is taken over.
+Network EndToEndTraining::head_to_begin_with(NetworkShape shape) {
+  const auto refuse = [&](std::size_t width, const std::string& gives) {
+    if (width == shape.inputs && gives.empty()) return;
+    throw Error(model_.source,
+                fmt::format("its head takes {} features{}, here are {} for {}", width, gives, shape.inputs,
+                            of_numbers() ? fmt::format("{} targets", outputs()) : listed(set_.class_names())),
+                "train it on features of the same model, for the same task");
+  };
+  const Part& part = model_.part("head");
+  if (of_numbers()) {
+    if (!is_regression(part)) refuse(shape.inputs, " for classes");
+    RegressionHead head = RegressionHead::from(part);
+    own_values(head.network);
+    const bool same = head.targets() == outputs() && head.target_names == set_.schema().target_names;
+    refuse(head.width(), same ? "" : fmt::format(" for {} targets", head.targets()));
+    if (head.sigmoid != (settings_.head.loss.kind == LossChoice::Kind::bce))
+      throw Error(model_.source, "its head was trained with the loss of another kind of numbers", "leave it out");
+    if (target_scale_) {
+      std::vector<float> factor, shift;
+      for (std::size_t k = 0; k < outputs(); ++k) {
+        factor.push_back(1 / target_scale_->deviation[k]);
+        shift.push_back(-target_scale_->mean[k] / target_scale_->deviation[k]);
+      }
+      head.network.rescale_outputs(factor, shift);
     }
-    shape = network->network().shape();
-    head_ = std::make_unique<Network>(shape, network->network().tensors());
+    standardisation_ = std::move(head.standardisation);
+    return std::move(head.network);
+  }
+  const auto head = Head::from(part);
+  const auto* network = dynamic_cast<const NetworkHead*>(head.get());
+  if (network == nullptr) throw Error(model_.source, "its head has no weights to go on with", "leave it out");
+  refuse(head->feature_width(), head->class_names() == set_.class_names() ? "" : " for " + listed(head->class_names()));
+  standardisation_ = head->description().standardisation;
+  Network own = network->network();
+  own_values(own);
+  return own;
+}
+
+// A trained head's numbers where the model has one, else fresh ones behind features that are standardised as the
+// untrained tokenizer makes them.
+void EndToEndTraining::begin_head() {
+  const NetworkShape shape =
+      network_shape_of(settings_.head, encoder_->feature_width(encode_) + set_.schema().number_width, outputs());
+  if (model_.has("head")) {
+    head_ = std::make_unique<Network>(head_to_begin_with(shape));
     for (Parameter* parameter : head_->parameters()) parameter->clear_gradient();
-    standardisation_ = head->description().standardisation;
     return;
   }
   head_ = std::make_unique<Network>(shape, settings_.head.seed);
@@ -160,15 +204,49 @@ void EndToEndTraining::begin_head() {
   const std::size_t count = std::min(kMeasured, train_.size());
   for (std::size_t i = 0; i < count; ++i) measured.push_back(train_[i * train_.size() / count]);
   Moments moments(shape.inputs);
-  EndToEndTask::visit_features(parts(), set_, measured, settings_.budget, pool_,
-                               [&](const Tensor& features, std::span<const std::size_t>) {
-                                 moments.add(features.as<float>().data(), features.rows());
-                               });
+  EndToEndTask::visit_features(
+      parts(), set_, measured, settings_.budget, pool_,
+      [&](const Tensor& features, const Batch&) { moments.add(features.as<float>().data(), features.rows()); });
   standardisation_ = moments.standardisation();
 }
 
-// Multiples of the run's rate, which is the head's (layer decay: Clark et al.,
-// ELECTRA, 2020).
+// Numbers of any size are learned at mean 0 and deviation 1, probabilities as they are. Throws Error naming a sample
+// whose numbers cannot be learned.
+void EndToEndTraining::measure_targets() {
+  if (!of_numbers()) return;
+  const bool probabilities = settings_.head.loss.kind == LossChoice::Kind::bce;
+  Moments moments(outputs());
+  for (const std::vector<std::size_t>* part : {&train_, &validation_}) {
+    for (std::size_t begin = 0; begin < part->size(); begin += kReadAtOnce) {
+      throw_if_interrupted();
+      const auto samples = std::span(*part).subspan(begin, std::min(kReadAtOnce, part->size() - begin));
+      const Batch batch = set_.read(samples);
+      for (std::size_t i = 0; i < samples.size(); ++i) {
+        for (const float value : batch.targets.row<float>(i)) {
+          if (!std::isfinite(value)) throw Error(set_.describe(samples[i]), "has a target that is not finite");
+          if (probabilities && !(value >= 0 && value <= 1))
+            throw Error(set_.describe(samples[i]), fmt::format("has the target {:g}, bce takes 0 to 1", value),
+                        "use --loss mse, l1 or huber");
+        }
+      }
+      if (part == &train_) moments.add(batch.targets.as<float>().data(), samples.size());
+    }
+  }
+  if (!probabilities) target_scale_ = moments.standardisation();
+}
+
+// What the weights that training computes with make of some tokens: features, and the tokens' gradient.
+Digest EndToEndTraining::behaviour_of_encoder() {
+  const std::size_t rows = encode_.prefix + kProbed;
+  Tensor tokens(DType::f32, {rows, encoder_->architecture().width});
+  Random random(0, stream_of("probe"));
+  for (float& value : tokens.as<float>()) value = static_cast<float>(random.normal());
+  const std::vector<std::int64_t> offsets = {0, static_cast<std::int64_t>(rows)};
+  const Tensor features = encoder_->forward(tokens, offsets, encode_);
+  return Sha256().update(features.bytes()).update(encoder_->backward(features).bytes()).finish();
+}
+
+// Multiples of the run's rate, which is the head's (layer decay: Clark et al., ELECTRA, 2020).
 void EndToEndTraining::set_rates() {
   const double base = settings_.head.loop.schedule.rate;
   const std::size_t blocks = encoder_->architecture().blocks;
@@ -186,14 +264,18 @@ void EndToEndTraining::set_rates() {
   }
 }
 
+// Of the parts; once they are trained, of all that learned.
 nlohmann::json EndToEndTraining::parameter_counts() {
-  const std::size_t head = values_of(head_->parameters());
   const std::size_t tokenizer = values_of(embedding_->parameters());
-  const std::size_t tuned = values_of(encoder_->parameters());
-  return {{"head", head},
-          {"tokenizer", tokenizer},
-          {"encoder", values_of(model_.part("encoder"))},
-          {"trained", head + (settings_.tokenizer ? tokenizer : 0) + tuned}};
+  const Architecture architecture = architecture_of(model_.part("encoder"));
+  const std::size_t head =
+      head_ ? head_->shape().parameter_count()
+            : network_shape_of(settings_.head, feature_width(architecture, encode_) + set_.schema().number_width,
+                               outputs())
+                  .parameter_count();
+  nlohmann::json counts = {{"head", head}, {"tokenizer", tokenizer}, {"encoder", values_of(model_.part("encoder"))}};
+  if (encoder_) counts["trained"] = head + (settings_.tokenizer ? tokenizer : 0) + values_of(encoder_->parameters());
+  return counts;
 }
 
 nlohmann::json EndToEndTraining::plan() {
@@ -202,10 +284,41 @@ nlohmann::json EndToEndTraining::plan() {
   return {
       {"train", settings_.to_json()["train"]},
       {"modality", set_.schema().modality},
-      {"classes", classes()},
+      {of_numbers() ? "targets" : "classes", outputs()},
       {"samples", {{"train", train_.size()}, {"validation", validation_.size()}, {"unlabelled", set_.unlabelled()}}},
       {"tokens_per_epoch", patches},
+      {"parameters", parameter_counts()},
       {"pool", mt::name_of(encode_.pooling)}};
+}
+
+Part EndToEndTraining::finished_head(const nlohmann::json& metrics) {
+  const HeadInput input = {.kind = Kind::features,
+                           .modality = set_.schema().modality,
+                           .rows = 1,
+                           .digest = "",
+                           .pool = std::string(mt::name_of(encode_.pooling))};
+  const bool bce = settings_.head.loss.kind == LossChoice::Kind::bce;
+  if (of_numbers()) {
+    if (target_scale_) head_->rescale_outputs(target_scale_->deviation, target_scale_->mean);
+    RegressionHead head;
+    head.network = std::move(*head_);
+    head.input = input;
+    head.target_names = set_.schema().target_names;
+    const std::size_t width = head.width();
+    head.standardisation =
+        standardisation_.value_or(Standardisation{std::vector<float>(width, 0), std::vector<float>(width, 1)});
+    head.sigmoid = bce;
+    head.training = metrics;
+    return head.to_part();
+  }
+  HeadDescription description;
+  description.width = head_->shape().inputs;
+  description.class_names = set_.class_names();
+  description.input = input;
+  description.standardisation = standardisation_;
+  description.one_vs_rest = bce;
+  description.training = metrics;
+  return NetworkHead(std::move(description), std::move(*head_)).to_part();
 }
 
 TrainedModel EndToEndTraining::train(Watch& watch) {
@@ -215,6 +328,8 @@ TrainedModel EndToEndTraining::train(Watch& watch) {
   training.seed = settings_.head.seed;
   training.token_gradients = settings_.tokenizer;
   encoder_ = std::make_unique<TrainableEncoder>(encoder_part, training, pool_);
+  const Digest behaviour = settings_.encoder_learns() ? Digest{} : behaviour_of_encoder();
+  measure_targets();
   begin_head();
   set_rates();
 
@@ -222,49 +337,37 @@ TrainedModel EndToEndTraining::train(Watch& watch) {
                           .budget = settings_.budget,
                           .augmentation = settings_.augmentation,
                           .seed = settings_.head.seed};
-  EndToEndTask task(parts(), set_, train_, validation_, make_loss(), options, pool_);
+  const auto loss = make_loss(settings_.head.loss, outputs(), settings_.head.smoothing, class_weights());
+  EndToEndTask task(parts(), set_, train_, validation_, *loss, options, pool_);
   watch.progress.total(static_cast<std::int64_t>(train_.size() * settings_.head.loop.epochs));
   const LoopResult fit = run_loop(task, loop_settings_of(settings_.head), watch);
 
   nlohmann::json metrics = settings_.to_json();
   metrics["run"] = run_;
+  metrics["data"] = hex(set_.digest());
   metrics.update(plan());
-  metrics["parameters"] = parameter_counts();
-  metrics["frozen_encoder"] = hex(before);
   metrics["fit"] = {{"epochs", fit.epochs}, {"best_epoch", fit.best_epoch}, {"steps", fit.steps}, {"loss", fit.loss}};
   if (fit.validation) metrics["validation_score"] = to_json(*fit.validation);
 
-  Part after = encoder_part;
-  encoder_->store(after);
-  after.digests.clear();
   if (settings_.encoder_learns()) {
-    metrics.erase("frozen_encoder");
     metrics["began_with_encoder"] = hex(before);
-    encoder_part = std::move(after);
-  } else if (digest_of(after) != before) {
-    throw std::logic_error("the frozen encoder is not the same after training");
+    encoder_->store(encoder_part);
+    encoder_part.digests.clear();
+  } else {
+    metrics["frozen_encoder"] = hex(before);
+    if (behaviour_of_encoder() != behaviour)
+      throw std::logic_error("the frozen encoder is not the same after training");
   }
   if (settings_.tokenizer) {
     embedding_->store(tokenizer_.part);
     tokenizer_.part.config.erase("initialised_from_seed");
   }
 
-  HeadDescription description;
-  description.width = head_->shape().inputs;
-  description.class_names = set_.class_names();
-  description.input = {.kind = Kind::features,
-                       .modality = set_.schema().modality,
-                       .rows = 1,
-                       .digest = "",
-                       .pool = std::string(mt::name_of(encode_.pooling))};
-  description.standardisation = standardisation_;
-  description.training = metrics;
-
   TrainedModel result;
   result.metrics = metrics;
   result.model.source = model_.source;
   result.model.provenance = model_.provenance;
-  result.model.parts.emplace("head", NetworkHead(std::move(description), std::move(*head_)).to_part());
+  result.model.parts.emplace("head", finished_head(metrics));
   result.model.parts.emplace(tokenizer_.name, std::move(tokenizer_.part));
   result.model.parts.emplace("encoder", std::move(encoder_part));
   return result;

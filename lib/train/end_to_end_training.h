@@ -1,5 +1,4 @@
-// Training tokenizer, encoder and head together, from files of patches to the
-// parts of a model file.
+// Training tokenizer, encoder and head together, from files of patches to the parts of a model file.
 #pragma once
 
 #include <cstddef>
@@ -23,16 +22,13 @@
 namespace mt {
 
 struct EndToEndSettings {
-  HeadTrainingSettings head;   // files, validation, head, loss, loop; kind linear
-                               // or mlp, optimiser adamw or sgd
+  HeadTrainingSettings head;   // files, validation, head, loss, loop; kind linear or mlp, optimiser adamw or sgd
   bool tokenizer = false;      // learns
   bool new_tokenizer = false;  // of pictures: does not begin with the model's
   EncoderTraining encoder;     // scope nothing and no LoRA: frozen
   std::optional<Pooling> pool;
-  std::optional<double> tokenizer_rate,
-      encoder_rate;           // highest learning rates; else the head's
-  double layer_decay = 1;     // of the rate, from each block to the one below it,
-                              // and to the tokenizer
+  std::optional<double> tokenizer_rate, encoder_rate;  // highest learning rates; else the head's
+  double layer_decay = 1;     // of the rate, from each block to the one below it, and to the tokenizer
   std::size_t budget = 4096;  // tokens computed at once
   AugmentationSettings augmentation;
 
@@ -43,16 +39,14 @@ struct EndToEndSettings {
 
 struct TrainedModel {
   Model model;             // "head", "tokenizer/MODALITY", "encoder"
-  nlohmann::json metrics;  // what the program's summary and --json say; also in
-                           // the head's "training"
+  nlohmann::json metrics;  // what the program's summary and --json say; also in the head's "training"
 };
 
 class EndToEndTraining {
  public:
-  // Opens the files, joins classes, holds out, finds the tokenizer. model: with
-  // the encoder, the tokenizer and, where the head is to begin with a trained
-  // one, a head. Choices are told to progress.note. Throws Error: a single
-  // class, settings that contradict the data, parts that do not fit each other.
+  // Opens the files, joins classes, holds out, finds the tokenizer. model: with the encoder, the tokenizer and, where
+  // the head is to begin with a trained one, a head. Choices are told to progress.note. Throws Error: a single class,
+  // settings that contradict the data, parts that do not fit each other.
   EndToEndTraining(const EndToEndSettings& settings, Model model, ThreadPool& pool, Progress& progress);
 
   // Samples, classes, tokens, parameters: what a dry run says.
@@ -60,16 +54,21 @@ class EndToEndTraining {
   // Digest of settings, data and model: equal runs give equal models.
   const std::string& run() const { return run_; }
 
-  // Throws std::logic_error when a frozen encoder is not the same afterwards.
+  // Throws std::logic_error when a frozen encoder does not give the same bytes afterwards.
   TrainedModel train(Watch& watch);
 
  private:
   void begin_head();
+  Network head_to_begin_with(NetworkShape shape);
+  void measure_targets();
   void set_rates();
   EndToEndModel parts();
-  CrossEntropy make_loss() const;
+  std::vector<double> class_weights() const;
+  Digest behaviour_of_encoder();
+  Part finished_head(const nlohmann::json& metrics);
   nlohmann::json parameter_counts();
-  std::size_t classes() const { return set_.class_names().size(); }
+  bool of_numbers() const { return set_.supervision() == Supervision::numbers; }
+  std::size_t outputs() const { return of_numbers() ? set_.schema().target_width : set_.class_names().size(); }
 
   const EndToEndSettings& settings_;
   Model model_;
@@ -80,7 +79,7 @@ class EndToEndTraining {
   std::unique_ptr<TokenEmbedding> embedding_;
   std::unique_ptr<TrainableEncoder> encoder_;
   std::unique_ptr<Network> head_;
-  std::optional<Standardisation> standardisation_;
+  std::optional<Standardisation> standardisation_, target_scale_;
   EncodeOptions encode_;
   std::string run_;
 };

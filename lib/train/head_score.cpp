@@ -6,11 +6,21 @@
 namespace mt {
 
 nlohmann::json to_json(const HeadScore& score) {
-  return {{"loss", score.loss}, {"accuracy", score.accuracy}, {"samples", score.samples}};
+  nlohmann::json json = {{"loss", score.loss}, {"samples", score.samples}};
+  if (score.mse)
+    json["mse"] = *score.mse;
+  else
+    json["accuracy"] = score.accuracy;
+  return json;
 }
 
 HeadScore head_score_from(const nlohmann::json& json) {
-  return {json.at("loss").get<double>(), json.at("accuracy").get<double>(), json.at("samples").get<std::size_t>()};
+  HeadScore score{.loss = json.at("loss").get<double>(), .samples = json.at("samples").get<std::size_t>()};
+  if (json.contains("mse"))
+    score.mse = json.at("mse").get<double>();
+  else
+    score.accuracy = json.at("accuracy").get<double>();
+  return score;
 }
 
 std::string_view name_of(Criterion select) { return select == Criterion::accuracy ? "accuracy" : "loss"; }
@@ -23,7 +33,7 @@ Criterion criterion_named(std::string_view name) {
 }
 
 bool better(const HeadScore& a, const HeadScore& b, Criterion select) {
-  if (select == Criterion::accuracy && a.accuracy != b.accuracy) return a.accuracy > b.accuracy;
+  if (select == Criterion::accuracy && !a.mse && a.accuracy != b.accuracy) return a.accuracy > b.accuracy;
   return a.loss < b.loss;
 }
 

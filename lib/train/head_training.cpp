@@ -41,6 +41,7 @@ nlohmann::json HeadTrainingSettings::to_json() const {
       {"seed", seed},
       {"select", name_of(select)},
       {"validation", validation_files.empty() ? nlohmann::json(validation) : nlohmann::json("file")}};
+  if (regression) json["task"] = "regression";
   if (!group.empty()) json["group"] = group == "source" || group == "folder" ? group : "file";
   const bool weightless = kind == HeadKind::nearest_mean || kind == HeadKind::knn;
   if (weightless) json["distance"] = name_of(neighbours.distance);
@@ -51,7 +52,8 @@ nlohmann::json HeadTrainingSettings::to_json() const {
   }
   if (weightless || uses_lbfgs(*this)) json["refit"] = probe.refit;
   if (weightless) return json;
-  json["loss"] = {{"name", "cross_entropy"}, {"smoothing", smoothing}};
+  json["loss"] = loss.to_json();
+  if (loss.kind == LossChoice::Kind::cross_entropy || smoothing > 0) json["loss"]["smoothing"] = smoothing;
   if (balanced)
     json["loss"]["class_weights"] = "balanced";
   else if (!class_weights.empty())
@@ -142,9 +144,8 @@ nlohmann::json HeadTraining::plan() const {
   return json;
 }
 
-CrossEntropy HeadTraining::make_loss() const {
-  return CrossEntropy(classes(), settings_.smoothing,
-                      settings_.balanced ? balanced_class_weights(counts_) : settings_.class_weights);
+std::vector<double> HeadTraining::class_weights() const {
+  return settings_.balanced ? balanced_class_weights(counts_) : settings_.class_weights;
 }
 
 NetworkShape HeadTraining::network_shape() const { return network_shape_of(settings_, set_.width(), classes()); }
@@ -162,7 +163,7 @@ HeadDescription HeadTraining::describe(nlohmann::json training) const {
 // head takes the matrix's rows as they are.
 HeadScore HeadTraining::validate(const Head& head) {
   return score_positions(
-      *matrix_, train_end_, matrix_->size(), classes(),
+      *matrix_, train_end_, matrix_->size(), classes(), CrossEntropy(classes()),
       [&](const float* rows, std::size_t count, float* logits) { head.logits_of_rows(rows, count, logits); });
 }
 
@@ -190,7 +191,8 @@ std::unique_ptr<Head> HeadTraining::train_linear(Watch& watch, nlohmann::json& m
   ProbeSettings probe = settings_.probe;
   probe.select = settings_.select;
   probe.refit = probe.refit && holds_out(settings_);
-  ProbeResult result = train_probe(*matrix_, train_end_, make_loss(), probe, watch);
+  ProbeResult result =
+      train_probe(*matrix_, train_end_, CrossEntropy(classes(), settings_.smoothing, class_weights()), probe, watch);
   if (!result.last.converged) {
     watch.progress.note(fmt::format("L-BFGS stopped after {} iterations before the gradient reached --tolerance {:g}",
                                     result.last.iterations, probe.tolerance));
@@ -213,12 +215,15 @@ std::unique_ptr<Head> HeadTraining::train_linear(Watch& watch, nlohmann::json& m
 
 std::unique_ptr<Head> HeadTraining::train_network(Watch& watch, nlohmann::json& metrics) {
   Network network(network_shape(), settings_.seed);
-  NetworkTask task(network, *matrix_, train_end_, make_loss(), settings_.batch, settings_.seed);
+  const auto loss = make_loss(settings_.loss, classes(), settings_.smoothing, class_weights());
+  NetworkTask task(network, *matrix_, train_end_, *loss, settings_.batch, settings_.seed);
   const LoopResult result = run_loop(task, loop_settings_of(settings_), watch);
   metrics["fit"] = {
       {"epochs", result.epochs}, {"best_epoch", result.best_epoch}, {"steps", result.steps}, {"loss", result.loss}};
   if (result.validation) metrics["validation_score"] = to_json(*result.validation);
-  return std::make_unique<NetworkHead>(describe(metrics), std::move(network));
+  HeadDescription description = describe(metrics);
+  description.one_vs_rest = settings_.loss.kind == LossChoice::Kind::bce;
+  return std::make_unique<NetworkHead>(std::move(description), std::move(network));
 }
 
 std::unique_ptr<Head> HeadTraining::train_nearest_mean(Watch& watch, nlohmann::json& metrics) {

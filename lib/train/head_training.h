@@ -18,6 +18,7 @@
 #include "heads/network.h"
 #include "train/feature_set.h"
 #include "train/loop.h"
+#include "train/loss_choice.h"
 #include "train/losses.h"
 #include "train/probe.h"
 #include "train/sample_matrix.h"
@@ -44,6 +45,8 @@ struct HeadTrainingSettings {
   ProbeSettings probe;              // lbfgs; its refit also of nearest_mean and knn
   LoopSettings loop;                // adamw, sgd
   std::size_t batch = 256;
+  LossChoice loss;
+  bool regression = false;  // of numbers, from patches only: ridge.h learns them from features
   double smoothing = 0;
   bool balanced = false;              // class weights N / (C * samples of the class)
   std::vector<double> class_weights;  // in the order of the class names; empty: equal
@@ -75,7 +78,7 @@ class HeadTraining {
 
  private:
   void arrange(Progress& progress);
-  CrossEntropy make_loss() const;
+  std::vector<double> class_weights() const;
   HeadDescription describe(nlohmann::json training) const;
   std::unique_ptr<Head> train_linear(Watch& watch, nlohmann::json& metrics);
   std::unique_ptr<Head> train_network(Watch& watch, nlohmann::json& metrics);

@@ -75,9 +75,9 @@ HeadScore LinearObjective::score(std::span<const double> x, std::size_t begin, s
   const std::size_t width = matrix_.width();
   const auto split = x.begin() + static_cast<std::ptrdiff_t>(classes_ * width);
   const std::vector<float> weight(x.begin(), split), bias(split, x.end());
-  return score_positions(matrix_, begin, end, classes_, [&](const float* rows, std::size_t count, float* logits) {
-    affine(rows, count, width, weight, bias, logits);
-  });
+  return score_positions(
+      matrix_, begin, end, classes_, loss_,
+      [&](const float* rows, std::size_t count, float* logits) { affine(rows, count, width, weight, bias, logits); });
 }
 
 }  // namespace mt

@@ -95,14 +95,16 @@ class Loop {
     weight_sum_ += result.weight;
     ++step_;
     ++batch_;
-    watch_.log.write(
-        {{"event", "step"},
-         {"step", step_},
-         {"epoch", epoch_ + 1},
-         {"loss", loss},
-         {"rate", rate},
-         {"gradient_norm", norm},
-         {"samples_per_s", std::round(static_cast<double>(result.samples) / std::max(watch.seconds(), 1e-9))}});
+    const auto samples = static_cast<double>(result.samples);
+    nlohmann::json entry = {{"event", "step"},
+                            {"step", step_},
+                            {"epoch", epoch_ + 1},
+                            {"loss", loss},
+                            {"rate", rate},
+                            {"gradient_norm", norm},
+                            {"samples_per_s", std::round(samples / std::max(watch.seconds(), 1e-9))}};
+    if (result.right) entry["accuracy"] = static_cast<double>(*result.right) / samples;
+    watch_.log.write(entry);
     watch_.progress.advance(static_cast<std::int64_t>(result.samples));
   }
 

@@ -33,6 +33,7 @@ class LearningTask {
     double loss = 0;  // sum over samples, weighted
     double weight = 0;
     std::size_t samples = 0;
+    std::optional<std::size_t> right = {};  // of classes: samples whose largest logit is their label's
   };
   // The next batch of the epoch: forward and backward. Adds the gradient of the batch's mean loss, which is
   // loss / weight, to the parameters' gradients.

@@ -1,7 +1,7 @@
 #include "train/network_task.h"
 
+#include <algorithm>
 #include <stdexcept>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -10,12 +10,12 @@
 
 namespace mt {
 
-NetworkTask::NetworkTask(Network& network, SampleMatrix& matrix, std::size_t train_end, CrossEntropy loss,
+NetworkTask::NetworkTask(Network& network, SampleMatrix& matrix, std::size_t train_end, const Loss& loss,
                          std::size_t batch, std::uint64_t seed)
     : network_(network),
       matrix_(matrix),
       train_end_(train_end),
-      loss_(std::move(loss)),
+      loss_(loss),
       seed_(seed),
       rows_(matrix, train_end, batch, seed) {}
 
@@ -30,15 +30,18 @@ LearningTask::BatchResult NetworkTask::learn(std::uint64_t step) {
   Network::Saved saved;
   Tensor slope = network_.forward(rows->features, seed_, step, saved, matrix_.pool());
   std::vector<double> losses(samples);
+  std::vector<std::uint8_t> right(samples);
   const auto scale = static_cast<float>(1 / result.weight);
   for_each_row_tile(samples, matrix_.pool(), [&](std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) {
       const auto row = slope.row<float>(i);
+      right[i] = std::ranges::max_element(row) - row.begin() == rows->labels[i] ? 1 : 0;
       losses[i] = loss_.forward_backward(row, rows->labels[i], row);
       for (float& value : row) value *= scale;
     }
   });
   for (const double loss : losses) result.loss += loss;
+  result.right = static_cast<std::size_t>(std::ranges::count(right, 1));
   network_.backward(rows->features, saved, slope, nullptr, matrix_.pool());
   return result;
 }
@@ -54,7 +57,7 @@ std::string NetworkTask::describe_batch() {
 std::optional<HeadScore> NetworkTask::validate() {
   if (train_end_ == matrix_.size()) return std::nullopt;
   return score_positions(
-      matrix_, train_end_, matrix_.size(), network_.shape().outputs,
+      matrix_, train_end_, matrix_.size(), network_.shape().outputs, loss_,
       [&](const float* rows, std::size_t count, float* logits) { network_.forward_rows(rows, logits, count); });
 }
 

@@ -15,8 +15,9 @@ namespace mt {
 
 class NetworkTask : public LearningTask {
  public:
-  // Positions [0, train_end) train in batches, [train_end, size) validate. The network must outlive the task.
-  NetworkTask(Network& network, SampleMatrix& matrix, std::size_t train_end, CrossEntropy loss, std::size_t batch,
+  // Positions [0, train_end) train in batches, [train_end, size) validate. Network and loss must
+  // outlive the task.
+  NetworkTask(Network& network, SampleMatrix& matrix, std::size_t train_end, const Loss& loss, std::size_t batch,
               std::uint64_t seed);
 
   std::vector<Parameter*> parameters() override { return network_.parameters(); }
@@ -30,7 +31,7 @@ class NetworkTask : public LearningTask {
   Network& network_;
   SampleMatrix& matrix_;
   std::size_t train_end_;
-  CrossEntropy loss_;
+  const Loss& loss_;
   std::uint64_t seed_;
   ShuffledRows rows_;
   std::vector<std::size_t> batch_;  // positions of the last batch

@@ -1,6 +1,7 @@
 #include "train/patch_set.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include <fmt/format.h>
@@ -34,6 +35,9 @@ void PatchSet::require_alike(const std::string& file, const Schema& schema) cons
   if (schema.number_width != schema_.number_width)
     unlike("has", fmt::format("{} numbers beside its patches", schema.number_width),
            fmt::to_string(schema_.number_width));
+  if (supervision_ == Supervision::numbers &&
+      (schema.target_width != schema_.target_width || schema.target_names != schema_.target_names))
+    throw Error(file, fmt::format("has other targets than {}", files_.front().name), "tokenize all of them alike");
   if (schema.has_grid != schema_.has_grid || schema.has_centers != schema_.has_centers)
     throw Error(file, "has other columns than the files before it", "cut all of them alike, with one --model");
   // The tokenizer that cut them, and what decides the layout and scale of pictures.
@@ -42,6 +46,35 @@ void PatchSet::require_alike(const std::string& file, const Schema& schema) cons
                before = schema_.config.value(setting, nlohmann::json());
     if (here != before) unlike(fmt::format("its {} is", setting), here.dump(), before.dump());
   }
+}
+
+// The rows of a file that can be learned from, with their labels.
+LabelledRows PatchSet::supervised(const std::string& name, SampleReader& reader, bool known_classes_only) {
+  const Schema& schema = reader.schema();
+  const auto samples = static_cast<std::size_t>(reader.samples().value());
+  if (supervision_ == Supervision::numbers) {
+    if (schema.target_width == 0)
+      throw Error(
+          name, "has no /targets",
+          schema.has_labels ? "leave --task regression out to learn its classes" : "tokenize data with targets");
+    require_alike(name, schema);
+    if (samples == 0) throw Error(name, "holds no samples", "check how it was made");
+    LabelledRows all;
+    all.rows.resize(samples);
+    std::iota(all.rows.begin(), all.rows.end(), 0U);
+    all.labels.assign(samples, 0);
+    return all;
+  }
+  if (!schema.has_labels) {
+    throw Error(name, "has no labels", "label the samples when tokenizing: mt-tokenize --labels or --manifest");
+  }
+  require_alike(name, schema);
+  LabelledRows labelled = classes_.join(name, schema, reader.labels(), known_classes_only);
+  if (labelled.rows.empty()) {
+    throw Error(name, fmt::format("none of its {} samples has a label", samples),
+                "label the samples when tokenizing: mt-tokenize --labels or --manifest");
+  }
+  return labelled;
 }
 
 void PatchSet::add(const std::string& name, bool known_classes_only) {
@@ -59,24 +92,15 @@ void PatchSet::add(const std::string& name, bool known_classes_only) {
                 "make them with mt-tokenize --patches");
   if (!file.reader->seekable())
     throw Error(name, "is a stream, and patches are read once an epoch", "write them to a file with -o FILE");
-  if (!schema.has_labels) {
-    throw Error(name, "has no labels", "label the samples when tokenizing: mt-tokenize --labels or --manifest");
-  }
-  require_alike(name, schema);
+  LabelledRows labelled = supervised(name, *file.reader, known_classes_only);
   const auto samples = static_cast<std::size_t>(file.reader->samples().value());
-  const std::vector<std::int32_t> labels = file.reader->labels();
-  LabelledRows labelled = classes_.join(name, schema, labels, known_classes_only);
-  if (labelled.rows.empty()) {
-    throw Error(name, fmt::format("none of its {} samples has a label", samples),
-                "label the samples when tokenizing: mt-tokenize --labels or --manifest");
-  }
   const std::vector<std::int64_t> offsets =
       schema.ragged ? file.reader->offsets(0, samples) : std::vector<std::int64_t>();
   for (const std::uint32_t row : labelled.rows) {
     const std::int64_t length = offsets.empty() ? 1 : offsets[row + 1] - offsets[row];
     lengths_.push_back(checked_cast<std::uint32_t>(length, name));
   }
-  unlabelled_ += labels.size() - labelled.rows.size();
+  unlabelled_ += samples - labelled.rows.size();
   file.rows = std::move(labelled.rows);
   labels_.insert(labels_.end(), labelled.labels.begin(), labelled.labels.end());
   if (files_.empty()) {
@@ -110,7 +134,9 @@ Batch PatchSet::read(std::span<const std::size_t> samples) {
     }
     begin = end;
   }
+  if (supervision_ == Supervision::numbers) return result;
   for (std::size_t i = 0; i < samples.size(); ++i) result.labels[i] = labels_[samples[i]];
+  result.targets = Tensor();
   return result;
 }
 

@@ -1,4 +1,5 @@
-// The labelled samples of several files of patches, joined by the names of their classes.
+// Samples to learn from in several files of patches: labelled ones, joined by the names of their classes, or those with
+// numbers to be predicted.
 #pragma once
 
 #include <cstddef>
@@ -16,24 +17,32 @@
 
 namespace mt {
 
+// What a set's samples are learned by.
+enum class Supervision : std::uint8_t { labels, numbers };
+
 class PatchSet {
  public:
-  // Adds a file's samples that have a label, after those that are there (train/joined_classes.h). Throws Error: a
-  // stream, which cannot be read twice; no patches, no labels; patches that were not cut as those of the files before.
+  explicit PatchSet(Supervision supervision = Supervision::labels) : supervision_(supervision) {}
+
+  // Adds a file's samples after those that are there: those that have a label (train/joined_classes.h), or all of them,
+  // with their /targets. Throws Error: a stream, which cannot be read twice; no patches, no labels or targets; other
+  // targets than the files before; patches that were not cut as those of the files before.
   void add(const std::string& name, bool known_classes_only = false);
   // Forgets classes without a sample. Returns their names.
   std::vector<std::string> drop_empty_classes() { return classes_.drop_empty(labels_); }
 
-  const Schema& schema() const { return schema_; }        // of the first file
-  std::size_t samples() const { return labels_.size(); }  // labelled ones
+  Supervision supervision() const { return supervision_; }
+  const Schema& schema() const { return schema_; }  // of the first file
+  std::size_t samples() const { return labels_.size(); }
   std::size_t unlabelled() const { return unlabelled_; }  // left out
   const std::vector<std::string>& class_names() const { return classes_.names(); }
-  const std::vector<std::int32_t>& labels() const { return labels_; }
+  const std::vector<std::int32_t>& labels() const { return labels_; }  // of numbers: zeros, one class
   std::int32_t label(std::size_t sample) const { return labels_[sample]; }
   std::size_t patches(std::size_t sample) const { return lengths_[sample]; }  // of one sample
   std::size_t bytes(std::size_t sample) const { return patches(sample) * row_bytes_; }
 
-  // The given samples in their order, with the joined classes as labels. Ascending numbers are read in runs.
+  // The given samples in their order, with the joined classes as labels and without targets, or with targets. Ascending
+  // numbers are read in runs.
   Batch read(std::span<const std::size_t> samples);
   // "FILE: ID", for messages.
   std::string describe(std::size_t sample);
@@ -52,7 +61,9 @@ class PatchSet {
   };
   File& file_of(std::size_t sample);
   void require_alike(const std::string& file, const Schema& schema) const;
+  LabelledRows supervised(const std::string& name, SampleReader& reader, bool known_classes_only);
 
+  Supervision supervision_;
   std::vector<File> files_;
   Schema schema_;
   std::size_t row_bytes_ = 0;

@@ -283,8 +283,10 @@ RidgeFit fit_ridge(const RidgeSettings& settings, ThreadPool& pool, Progress& pr
     for (std::size_t d = 0; d < samples.width(); ++d)
       weight.row<float>(k)[d] = static_cast<float>((*best)(static_cast<Eigen::Index>(d), static_cast<Eigen::Index>(k)));
   }
-  fit.head.linear = TrainableLinear("layers.0", std::move(weight),
-                                    Tensor::of<float>({samples.targets()}, std::span<const float>(means.targets)));
+  std::map<std::string, Tensor> tensors;
+  tensors.emplace("layers.0.weight", std::move(weight));
+  tensors.emplace("layers.0.bias", Tensor::of<float>({samples.targets()}, std::span<const float>(means.targets)));
+  fit.head.network = Network({.inputs = samples.width(), .outputs = samples.targets(), .hidden = {}}, tensors);
   fit.head.training = settings.to_json();
   fit.head.training["metrics"] = fit.metrics;
   return fit;

@@ -3,17 +3,14 @@
 #include <span>
 #include <vector>
 
-#include "train/losses.h"
-
 namespace mt {
 
 HeadScore score_positions(SampleMatrix& matrix, std::size_t begin, std::size_t end, std::size_t classes,
-                          const TileLogits& logits_of) {
+                          const Loss& loss, const TileLogits& logits_of) {
   struct Lane {
     double loss = 0;
     std::size_t right = 0;
   };
-  const CrossEntropy loss(classes);
   std::vector<Lane> lanes(64);
   std::vector<std::vector<float>> logits(matrix.pool().size(), std::vector<float>(SampleMatrix::kTile * classes));
   for_each_tile(matrix, begin, end, lanes.size(), [&](const SampleTile& tile) {
@@ -22,7 +19,7 @@ HeadScore score_positions(SampleMatrix& matrix, std::size_t begin, std::size_t e
     for (std::size_t r = 0; r < tile.count; ++r) {
       const std::span<const float> row(values + r * classes, classes);
       const std::int32_t label = matrix.label(tile.first + r);
-      lanes[tile.lane].loss += loss.forward(row, label);
+      lanes[tile.lane].loss += loss.plain(row, label);
       lanes[tile.lane].right += std::max_element(row.begin(), row.end()) - row.begin() == label ? 1 : 0;
     }
   });

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "train/head_score.h"
+#include "train/losses.h"
 #include "train/sample_matrix.h"
 
 namespace mt {
@@ -35,6 +36,6 @@ void for_each_tile(SampleMatrix& matrix, std::size_t begin, std::size_t end, std
 // Overwrites logits [count, classes] of rows [count, width]; called from several threads at once.
 using TileLogits = std::function<void(const float* rows, std::size_t count, float* logits)>;
 HeadScore score_positions(SampleMatrix& matrix, std::size_t begin, std::size_t end, std::size_t classes,
-                          const TileLogits& logits_of);
+                          const Loss& loss, const TileLogits& logits_of);
 
 }  // namespace mt

@@ -1,6 +1,7 @@
 // What every way of training does with its files: opens them, joins classes, holds out. Set: FeatureSet or PatchSet.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <numeric>
 #include <string>
@@ -41,7 +42,8 @@ HoldOut divide_samples(Set& set, const HeadTrainingSettings& settings, Progress&
     for (std::size_t i = 0; i < samples; ++i) labels[i] = set.label(i);
     const std::vector<std::uint32_t> groups =
         settings.group.empty() ? std::vector<std::uint32_t>{} : read_groups(set, settings.group);
-    parts = hold_out(labels, set.class_names().size(), groups, settings.validation, settings.seed);
+    parts = hold_out(labels, std::max<std::size_t>(1, set.class_names().size()), groups, settings.validation,
+                     settings.seed);
   } else {
     parts.train.resize(samples);
     std::iota(parts.train.begin(), parts.train.end(), std::size_t{0});

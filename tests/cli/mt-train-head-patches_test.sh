@@ -59,7 +59,7 @@ for options in "--seed 1" "--train head" "--train head,tokenizer,encoder" "--tra
   "--pool mean" "--tokenizer-rate 1e-4" "--train head,tokenizer,encoder --encoder-rate 1e-4 --layer-decay 0.8" "--ema 0.9" \
   "--augment drop:0.2,noise:0.1,gain:0.1" "--hidden 8 --dropout 0.1" "--budget 20" "--clip 0" "--warm-up 1" \
   "--optimizer sgd --learning-rate 0.01" "--no-standardise" "--label-smoothing 0.1" "--class-weights balanced --select loss" \
-  "--stochastic-depth 0.1 --train head,tokenizer,encoder"; do
+  "--stochastic-depth 0.1 --train head,tokenizer,encoder" "--loss focal:1" "--loss focal" "--loss bce" "--loss bce --label-smoothing 0.1"; do
   number=$((number + 1))
   run $once $options --epochs 1 -o other$number.h5
   expect_status 0
@@ -92,7 +92,8 @@ expect_clean_failure mt-train-head no.h5
 expect_stderr "has statistics, but no embedding"
 for options in "--train tokenizer" "--train head,everything" "--kind knn" "--optimizer lbfgs" "--train-encoder all" \
   "--train head,encoder --train-encoder some" "--train head,encoder --train-blocks 5-2" "--augment flip" "--pool tokens" \
-  "--new-tokenizer" "--task regression"; do
+  "--new-tokenizer" "--loss mse" "--loss hinge" "--loss focal:-1" "--task regression --loss focal" "--loss focal --label-smoothing 0.1" \
+  "--task regression --class-weights balanced"; do
   run mt-train-head train.patches.h5 --model random:tiny --model tokenizer.h5 $options -o no.h5
   expect_status 2
   expect_absent no.h5
@@ -104,3 +105,58 @@ run mt-train-head train.patches.h5 --model random:tiny --model tokenizer.h5 --dr
 expect_status 0
 expect_stdout "samples: 36 train, 4 validate"
 expect_absent no.h5
+expect_stdout "parameters: 386 of the head, "
+
+case_ "mt-train-head: goes on from the head of a file, learned on cached features"
+run_pipe "mt-tokenize time-series train.ts --model tokenizer.h5 --quiet -o - | mt-encode - --model random:tiny --quiet -o train.features.h5"
+expect_status 0
+run mt-train-head train.features.h5 --quiet -o head.h5
+expect_status 0
+run mt-train-head train.patches.h5 --model random:tiny --model tokenizer.h5 --model head.h5 --validation val.patches.h5 --epochs 1 \
+  --learning-rate 1e-9 --json --quiet -o begun.h5
+expect_status 0
+begun=$(number accuracy stdout)
+run_pipe "mt-tokenize time-series val.ts --model tokenizer.h5 --quiet -o - | mt-encode - --model random:tiny --quiet -o - | mt-eval - --model head.h5 --json --bootstrap 0 --quiet"
+expect_status 0
+check "the head scores $(number accuracy stdout), training began at $begun" [ "$(number accuracy stdout)" = "$begun" ]
+
+case_ "mt-train-head: learns numbers from patches, and mt-eval scores them as training did"
+{ echo "size,colour,price,weight,cheap"
+  awk 'BEGIN { srand(3); for (i = 0; i < 160; ++i) { size = rand(); red = i % 2
+    printf "%.4f,%s,%.3f,%.4f,%d\n", size, red ? "red" : "blue", 1000 * (size + red), size - red, size + red < 1 } }'; } >table.csv
+head -n 121 table.csv >table.train.csv
+{ head -n 1 table.csv; tail -n 40 table.csv; } >table.test.csv
+columns="--target price --target weight"
+run mt-tokenize tabular table.train.csv $columns --drop cheap --patches --fit table.h5 --model random:tiny --quiet -o table.patches.h5
+expect_status 0
+run mt-tokenize tabular table.test.csv $columns --patches --model table.h5 --quiet -o table.test.patches.h5
+expect_status 0
+for loss in mse huber:0.5 l1; do
+  run mt-train-head table.patches.h5 --model random:tiny --model table.h5 --task regression --loss $loss --pool mean --epochs 8 --batch 10 \
+    --validation table.test.patches.h5 --json --quiet --force -o numbers.h5
+  expect_status 0
+  trained=$(number mse stdout)
+  run_pipe "mt-tokenize tabular table.test.csv $columns --model numbers.h5 --quiet -o - | mt-encode - --model numbers.h5 --quiet --force -o numbers.features.h5"
+  expect_status 0
+  run mt-eval numbers.features.h5 --model numbers.h5 --json --quiet
+  expect_status 0
+  check "--loss $loss: mt-eval says mse $(number mse stdout), training said $trained" \
+    awk -v a="$(number mse stdout)" -v b="$trained" 'BEGIN { exit !(a > 0 && (a - b) ^ 2 <= 1e-6 * b ^ 2) }'
+  check "--loss $loss: it has learned" awk -v r="$(number r2 stdout)" 'BEGIN { exit !(r > 0.8) }'
+done
+run mt-train-head train.patches.h5 --model random:tiny --model tokenizer.h5 --task regression -o no.h5
+expect_clean_failure mt-train-head no.h5
+expect_stderr "has no /targets"
+
+case_ "mt-train-head: several labels at once"
+columns="--target cheap"
+run mt-tokenize tabular table.train.csv $columns --drop price --drop weight --patches --fit labels.h5 --model random:tiny --quiet -o labels.patches.h5
+run mt-train-head labels.patches.h5 --model random:tiny --model labels.h5 --task regression --loss bce --pool mean --epochs 8 --batch 10 \
+  --quiet -o shares.h5
+expect_status 0
+run_pipe "mt-tokenize tabular table.test.csv $columns --model shares.h5 --quiet -o - | mt-encode - --model shares.h5 --quiet -o shares.features.h5"
+run mt-eval shares.features.h5 --model shares.h5 --predictions shares.csv
+expect_status 0
+expect_stdout "accuracy"
+check "it has learned" awk '$1 == "accuracy" { right = $2 > 0.85 } END { exit !right }' stdout
+check "it predicts probabilities" awk -F, 'NR > 1 && !($2 > 0 && $2 < 1) { wrong = 1 } END { exit wrong }' shares.csv

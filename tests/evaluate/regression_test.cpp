@@ -29,3 +29,12 @@ TEST_CASE("regression: targets that never change have no r2") {
   CHECK(std::isnan(scorer.result().r2));
   CHECK(json_report(scorer.result())["metrics"]["r2"].is_null());
 }
+
+TEST_CASE("regression: of probabilities, how many lie on the truth's side of 1/2") {
+  RegressionScorer scorer(2, true);
+  scorer.add(Tensor::of<float>({2, 2}, {1, 0, 0, 1}), Tensor::of<float>({2, 2}, {0.7F, 0.6F, 0.1F, 0.5F}));
+  CHECK(*scorer.result().accuracy == 0.75);
+  CHECK(json_report(scorer.result())["metrics"]["accuracy"] == 0.75);
+  CHECK(text_report(scorer.result()).find("accuracy  0.7500") != std::string::npos);
+  CHECK_FALSE(RegressionScorer(2).result().accuracy.has_value());
+}

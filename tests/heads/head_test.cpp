@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "heads/nearest_mean.h"
 #include "heads/neighbours.h"
 #include "heads/network_head.h"
+#include "heads/regression_head.h"
 #include "support/wine.h"
 
 namespace mt {
@@ -234,6 +236,56 @@ TEST_CASE("head: parts that cannot be meant are refused") {
   refused("has class 3 of 3", [](Part& p) { p.tensors.at("neighbour_labels").as<std::int32_t>()[1] = 3; });
   refused("is not a way to vote", [](Part& p) { p.config["vote"] = "loudest"; });
   refused("takes samples of 0 rows", [](Part& p) { p.config["input"]["rows"] = 0; });
+}
+
+TEST_CASE("head: one class against the rest: probabilities are sigmoids, divided by their sum") {
+  HeadDescription description;
+  description.width = 1;
+  description.class_names = {"a", "b", "c"};
+  description.one_vs_rest = true;
+  std::map<std::string, Tensor> tensors;
+  tensors.emplace("layers.0.weight", Tensor::of<float>({3, 1}, {1, 2, -1}));
+  tensors.emplace("layers.0.bias", Tensor::of<float>({3}, {0.5F, 0, 0}));
+  const NetworkHead head(description, Network({.inputs = 1, .outputs = 3, .hidden = {}}, tensors));
+  const auto again = Head::from(head.to_part());
+  CHECK(again->description().one_vs_rest);
+  ThreadPool pool(1);
+  const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
+  const Tensor scores = again->scores(Tensor::of<float>({2, 1}, {0.7F, -2}), pool);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const double x = i == 0 ? 0.7 : -2;
+    const double shares[] = {sigmoid(x + 0.5), sigmoid(2 * x), sigmoid(-x)}, sum = shares[0] + shares[1] + shares[2];
+    for (std::size_t c = 0; c < 3; ++c) CHECK(scores.row<float>(i)[c] == doctest::Approx(shares[c] / sum));
+  }
+  // All sigmoids vanish in float32, their shares do not.
+  std::vector<float> tiny = {-200, -201, -300};
+  one_vs_rest_rows(tiny, 3);
+  CHECK(tiny[0] == doctest::Approx(1 / (1 + std::exp(-1.0))));
+  CHECK(tiny[1] == doctest::Approx(1 / (1 + std::exp(1.0))));
+
+  Part part = head.to_part();
+  part.config["scores"] = "runes";
+  CHECK_THROWS_WITH_AS(Head::from(part), doctest::Contains("not known to this version"), Error);
+}
+
+TEST_CASE("regression head: an mlp and a sigmoid are kept in the part; outputs can be rescaled") {
+  RegressionHead head;
+  head.network = Network({.inputs = 2, .outputs = 2, .hidden = {3}}, 7);
+  head.standardisation = {{0, 0}, {1, 1}};
+  head.input.rows = 1;
+  ThreadPool pool(1);
+  const Tensor x = Tensor::of<float>({1, 2}, {0.4F, -0.3F});
+  const Tensor before = RegressionHead::from(head.to_part()).predict(x, pool);
+  head.network.rescale_outputs(std::vector<float>{10, 1}, std::vector<float>{5, 0});
+  const Tensor scaled = RegressionHead::from(head.to_part()).predict(x, pool);
+  CHECK(scaled.as<float>()[0] == doctest::Approx(10 * before.as<float>()[0] + 5));
+  CHECK(scaled.as<float>()[1] == before.as<float>()[1]);
+  head.sigmoid = true;
+  const Tensor shares = RegressionHead::from(head.to_part()).predict(x, pool);
+  CHECK(shares.as<float>()[1] == doctest::Approx(1 / (1 + std::exp(-double{before.as<float>()[1]}))));
+  Part part = head.to_part();
+  part.config["output"] = "runes";
+  CHECK_THROWS_AS(RegressionHead::from(part), Error);
 }
 
 TEST_CASE("head: kinds are named with a hyphen or an underscore") {

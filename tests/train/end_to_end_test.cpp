@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "heads/head.h"
+#include "heads/regression_head.h"
 #include "patch_file.h"
 #include "support/temporary_directory.h"
 #include "tokenize/image_tokenizer.h"
@@ -69,9 +70,7 @@ TEST_CASE_FIXTURE(Slopes, "end to end: a whole model overfits 16 samples") {
                                  counts["encoder"].get<std::size_t>());
 }
 
-TEST_CASE_FIXTURE(Slopes,
-                  "end to end: a frozen encoder stays as it is while "
-                  "tokenizer and head learn") {
+TEST_CASE_FIXTURE(Slopes, "end to end: a frozen encoder stays as it is while tokenizer and head learn") {
   const Model before = test::small_model();
   const TrainedModel trained = train(settings(true, Scope::nothing));
   CHECK(digest_of(trained.model.part("encoder")) == digest_of(before.part("encoder")));
@@ -83,17 +82,14 @@ TEST_CASE_FIXTURE(Slopes,
   CHECK(counts["tokenizer"] == (test::kPatchWidth + 1 + 1 + test::kLongest + 1) * 192);
   CHECK(counts["head"] == 2 * 193);
   CHECK(counts["trained"] == counts["head"].get<std::size_t>() + counts["tokenizer"].get<std::size_t>());
-  // And learning through it helps: the head alone, on what the untrained
-  // tokenizer makes, is left behind.
+  // And learning through it helps: the head alone, on what the untrained tokenizer makes, is left behind.
   const TrainedModel head_only = train(settings(false, Scope::nothing));
   CHECK(digest_of(head_only.model.part("tokenizer/time-series")) == digest_of(before.part("tokenizer/time-series")));
   CHECK(trained.metrics["validation_score"]["loss"].get<double>() <
         head_only.metrics["validation_score"]["loss"].get<double>());
 }
 
-TEST_CASE_FIXTURE(Slopes,
-                  "end to end: the same bytes for any number of "
-                  "threads, with everything random on") {
+TEST_CASE_FIXTURE(Slopes, "end to end: the same bytes for any number of threads, with everything random on") {
   EndToEndSettings random = settings(true, Scope::all);
   random.head.kind = HeadKind::mlp;
   random.head.hidden = {16};
@@ -119,8 +115,7 @@ TEST_CASE_FIXTURE(Slopes, "end to end: a batch taken in pieces has the gradient 
   double difference = 0;
   for (std::size_t i = 0; i < left.size(); ++i)
     difference = std::max<double>(difference, std::fabs(left.as<float>()[i] - right.as<float>()[i]));
-  // Three steps of rate 2e-3: what rounding does to a nearly zero gradient,
-  // Adam's division shows.
+  // Three steps of rate 2e-3: what rounding does to a nearly zero gradient, Adam's division shows.
   CHECK(difference < 2e-4);
 }
 
@@ -132,9 +127,7 @@ struct StopAfter : Progress {
   }
 };
 
-TEST_CASE_FIXTURE(Slopes,
-                  "end to end: a run that is stopped anywhere and "
-                  "resumed ends in the same bytes") {
+TEST_CASE_FIXTURE(Slopes, "end to end: a run that is stopped anywhere and resumed ends in the same bytes") {
   EndToEndSettings random = settings(true, Scope::norms);
   random.head.loop.epochs = 3;
   random.head.loop.ema = 0.8;
@@ -164,9 +157,7 @@ TEST_CASE_FIXTURE(Slopes,
   }
 }
 
-TEST_CASE_FIXTURE(Slopes,
-                  "end to end: a value that is not finite stops with "
-                  "the step and the sample's name") {
+TEST_CASE_FIXTURE(Slopes, "end to end: a value that is not finite stops with the step and the sample's name") {
   Batch batch = test::slopes(16);
   batch.rows.row<float>(batch.row_begin(7))[2] = std::numeric_limits<float>::quiet_NaN();
   EndToEndSettings broken = settings(true, Scope::nothing);
@@ -196,11 +187,109 @@ TEST_CASE_FIXTURE(Slopes, "end to end: training goes on from a trained head") {
   CHECK_THROWS_WITH_AS(train(more, 2, begun), doctest::Contains("its head takes"), Error);
 }
 
-TEST_CASE(
-    "end to end: bytes of a picture become the tokens that mt-tokenize "
-    "would make") {
-  // given the patches of two pictures of 8 x 8, as bytes, and a tokenizer for
-  // pictures of another size
+// Two columns of numbers: one far from 0, one of zeros and ones.
+struct Numbers : Slopes {
+  std::string numbers =
+      test::write_patches(directory / "numbers.h5", test::slopes_with_targets(16), test::target_schema());
+
+  EndToEndSettings settings_of(const char* loss, std::size_t epochs = 12) const {
+    EndToEndSettings result = settings(true, Scope::nothing);
+    result.head.features = result.head.validation_files = {numbers};
+    result.head.regression = true;
+    result.head.select = Criterion::loss;
+    result.head.loss = loss_named(loss);
+    result.head.loop.epochs = epochs;
+    return result;
+  }
+};
+
+// What the head says of features at the training samples' mean.
+std::vector<float> prediction_at_mean(const TrainedModel& trained) {
+  const RegressionHead head = RegressionHead::from(trained.model.part("head"));
+  ThreadPool pool(1);
+  const Tensor made =
+      head.predict(Tensor::of<float>({1, head.width()}, std::span<const float>(head.standardisation.mean)), pool);
+  const auto values = made.as<float>();
+  return {values.begin(), values.end()};
+}
+
+TEST_CASE_FIXTURE(Numbers, "end to end: numbers are learned in their own units, by squares, distances and huber's") {
+  for (const char* loss : {"mse", "l1", "huber:0.5"}) {
+    CAPTURE(loss);
+    const TrainedModel trained = train(settings_of(loss));
+    const auto& score = trained.metrics["validation_score"];
+    CHECK_FALSE(score.contains("accuracy"));
+    // The mean of both columns' variances, which is what their means would miss: (700^2 + 0.5^2) / 2.
+    CHECK(score["mse"].get<double>() < 0.1 * 245000);
+    const RegressionHead head = RegressionHead::from(trained.model.part("head"));
+    CHECK(head.target_names == std::vector<std::string>{"slope", "rises"});
+    CHECK(head.input.pool == "cls");
+    CHECK_FALSE(head.sigmoid);
+    const auto at_mean = prediction_at_mean(trained);
+    CHECK(at_mean[0] == doctest::Approx(5000).epsilon(0.1));
+    CHECK(at_mean[1] == doctest::Approx(0.5).epsilon(0.5));
+    CHECK(digest(trained.model) == digest(train(settings_of(loss), 3).model));
+  }
+  const double squares = train(settings_of("mse")).metrics["fit"]["loss"];
+  CHECK(squares != train(settings_of("l1")).metrics["fit"]["loss"].get<double>());
+}
+
+TEST_CASE_FIXTURE(Numbers,
+                  "end to end: the head's score is the one that training reported, and training goes on from it") {
+  const TrainedModel first = train(settings_of("huber", 6));
+  EndToEndSettings more = settings_of("huber", 1);
+  more.head.loop.schedule.rate = 1e-9;
+  const TrainedModel second = train(more, 2, first.model);
+  CHECK(second.metrics["validation_score"]["mse"].get<double>() ==
+        doctest::Approx(first.metrics["validation_score"]["mse"].get<double>()).epsilon(1e-3));
+  CHECK_THROWS_WITH_AS(train(settings(true, Scope::nothing), 2, first.model), doctest::Contains("predicts numbers"),
+                       Error);
+  CHECK_THROWS_WITH_AS(train(settings_of("mse"), 2, train(settings(true, Scope::nothing)).model),
+                       doctest::Contains("for classes"), Error);
+}
+
+TEST_CASE_FIXTURE(Numbers, "end to end: probabilities by bce, of 0 to 1 only") {
+  CHECK_THROWS_WITH_AS(train(settings_of("bce")), doctest::Contains("numbers.h5: s0: has the target 4300"), Error);
+  Batch batch = test::slopes_with_targets(16);
+  for (std::size_t i = 0; i < 16; ++i) batch.targets.row<float>(i)[0] = i % 2 == 0 ? 0.1F : 1.0F;
+  EndToEndSettings bce = settings_of("bce");
+  bce.head.features =
+      bce.head.validation_files = {test::write_patches(directory / "shares.h5", batch, test::target_schema())};
+  const TrainedModel trained = train(bce);
+  CHECK(RegressionHead::from(trained.model.part("head")).sigmoid);
+  CHECK(trained.metrics["validation_score"]["mse"].get<double>() < 0.05);
+  for (const float share : prediction_at_mean(trained)) {
+    CHECK(share > 0);
+    CHECK(share < 1);
+  }
+  batch.targets.row<float>(5)[1] = std::numeric_limits<float>::infinity();
+  bce.head.features = {test::write_patches(directory / "infinite.h5", batch, test::target_schema())};
+  CHECK_THROWS_WITH_AS(train(bce), doctest::Contains("infinite.h5: s5: has a target that is not finite"), Error);
+  bce.head.features = {file};
+  CHECK_THROWS_WITH_AS(train(bce), doctest::Contains("has no /targets"), Error);
+}
+
+TEST_CASE_FIXTURE(Numbers, "end to end: classes are learned though there are numbers beside them") {
+  EndToEndSettings classes = settings(true, Scope::nothing);
+  const TrainedModel expected = train(classes);
+  classes.head.features = classes.head.validation_files = {numbers};
+  CHECK(train(classes).metrics["validation_score"] == expected.metrics["validation_score"]);
+}
+
+TEST_CASE_FIXTURE(Slopes, "end to end: classes are learned by focal loss, and each against the rest") {
+  for (const char* loss : {"focal:2", "bce"}) {
+    CAPTURE(loss);
+    EndToEndSettings other = settings(true, Scope::all);
+    other.head.loss = loss_named(loss);
+    other.head.loop.epochs = 12;
+    const TrainedModel trained = train(other);
+    CHECK(accuracy(trained) == 1);
+    CHECK(Head::from(trained.model.part("head"))->description().one_vs_rest == (std::string(loss) == "bce"));
+  }
+}
+
+TEST_CASE("end to end: bytes of a picture become the tokens that mt-tokenize would make") {
+  // given the patches of two pictures of 8 x 8, as bytes, and a tokenizer for pictures of another size
   const Size size{8, 8};
   const Normalization constants{{0.4F, 0.5F, 0.6F}, {0.2F, 0.25F, 0.3F}};
   Model model;

@@ -54,6 +54,23 @@ inline Batch slopes(std::size_t samples, std::uint64_t seed = 3) {
   return batch;
 }
 
+// Beside their labels: what rises (falls: negative) by patch, in units of a thousand around 5000, and whether it rises.
+inline Batch slopes_with_targets(std::size_t samples, std::uint64_t seed = 3) {
+  Batch batch = slopes(samples, seed);
+  batch.targets = Tensor(DType::f32, {samples, 2});
+  for (std::size_t i = 0; i < samples; ++i) {
+    batch.targets.row<float>(i)[0] = i % 2 == 0 ? 4300.0F : 5700.0F;
+    batch.targets.row<float>(i)[1] = i % 2 == 0 ? 0.0F : 1.0F;
+  }
+  return batch;
+}
+inline Schema target_schema() {
+  Schema schema = patch_schema();
+  schema.target_width = 2;
+  schema.target_names = {"slope", "rises"};
+  return schema;
+}
+
 inline std::string write_patches(const std::filesystem::path& path, const Batch& batch,
                                  const Schema& schema = patch_schema()) {
   const auto writer = SampleWriter::create(path.string(), schema, {});

@@ -75,9 +75,10 @@ TEST_CASE("ridge: the slope of mean squared error + l2 |W|^2 is zero") {
   const auto reader = SampleReader::open(settings.features[0]);
   const Batch batch = *reader->next(1000, 1000);
   const Tensor predicted = fit.head.predict(batch.rows, pool);
+  const Tensor weight = fit.head.network.tensors().at("layers.0.weight");
   for (std::size_t k = 0; k < 2; ++k) {
     for (std::size_t d = 0; d < 3; ++d) {
-      double slope = 0.5 * static_cast<double>(fit.head.linear.weight.value.row<float>(k)[d]);
+      double slope = 0.5 * static_cast<double>(weight.row<float>(k)[d]);
       for (std::size_t i = 0; i < 300; ++i) {
         const double x =
             (static_cast<double>(batch.rows.row<float>(i)[d]) - static_cast<double>(fit.head.standardisation.mean[d])) /
@@ -105,7 +106,7 @@ TEST_CASE("ridge: the penalty is chosen on validation samples; same bytes for an
 
 TEST_CASE("regression heads: damaged parts are refused") {
   RegressionHead head;
-  head.linear = TrainableLinear("layers.0", Tensor(DType::f32, {2, 3}), Tensor(DType::f32, {2}));
+  head.network = Network({.inputs = 3, .outputs = 2, .hidden = {4}}, 1);
   head.standardisation = {{0, 0, 0}, {1, 1, 1}};
   const Part good = head.to_part();
   CHECK_NOTHROW(RegressionHead::from(good));
