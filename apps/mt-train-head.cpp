@@ -103,7 +103,8 @@ HeadTrainingSettings settings_of(const Options& options, const CLI::App& app) {
   }
   if (lbfgs && !entropy)
     throw UsageError("--optimizer", "lbfgs minimises cross entropy only", "use adamw or sgd for other losses");
-  refuse_without(app, learned, {"--optimizer", "--loss", "--label-smoothing", "--class-weights", "--log", "--resume"},
+  refuse_without(app, learned,
+                 {"--optimizer", "--loss", "--label-smoothing", "--class-weights", "--log", "--curve", "--resume"},
                  "linear and mlp heads");
   refuse_without(app, !settings.regression, {"--label-smoothing", "--class-weights", "--select"},
                  "--task classification");
@@ -205,23 +206,15 @@ cli::Outcome dry_run(const Options& options, const HeadTraining& training) {
 
 // Numbers to be predicted: one way to learn them, exactly, so that few of the options mean anything.
 cli::Outcome train_numbers(const Options& options, const CLI::App& app) {
-  refuse_without(app, false, {"--loss",          "--kind",
-                              "--hidden",        "--activation",
-                              "--dropout",       "--k",
-                              "--vote",          "--distance",
-                              "--half",          "--no-standardise",
-                              "--select",        "--no-refit",
-                              "--optimizer",     "--tolerance",
-                              "--iterations",    "--label-smoothing",
-                              "--class-weights", "--epochs",
-                              "--batch",         "--learning-rate",
-                              "--schedule",      "--warm-up",
-                              "--step-epochs",   "--step-factor",
-                              "--weight-decay",  "--momentum",
-                              "--clip",          "--patience",
-                              "--memory",        "--resume",
-                              "--checkpoint",    "--log"},
-                 "--task classification, and to patches with --model");
+  refuse_without(
+      app, false,
+      {"--loss",         "--kind",          "--hidden",     "--activation",      "--dropout",       "--k",
+       "--vote",         "--distance",      "--half",       "--no-standardise",  "--select",        "--no-refit",
+       "--optimizer",    "--tolerance",     "--iterations", "--label-smoothing", "--class-weights", "--epochs",
+       "--batch",        "--learning-rate", "--schedule",   "--warm-up",         "--step-epochs",   "--step-factor",
+       "--weight-decay", "--momentum",      "--clip",       "--patience",        "--memory",        "--resume",
+       "--checkpoint",   "--log",           "--curve"},
+      "--task classification, and to patches with --model");
   HeadTrainingSettings checked = options.settings;
   read_validation(options, checked);
   train_head::RegressionOptions regression;
@@ -412,6 +405,9 @@ void describe_output(CLI::App& app, Options& o) {
       ->group("Output");
   app.add_option("--log", o.session.log, "Diary of the run: a JSON object for each step and validation")
       ->option_text("FILE")
+      ->group("Output");
+  app.add_option("--curve", o.session.curve, "Picture of loss and accuracy over the steps, as SVG")
+      ->option_text("FILE.svg")
       ->group("Output");
   app.add_flag("--dry-run", o.session.dry_run, "Say what would be learned from what, write nothing")->group("Output");
 }

@@ -12,7 +12,10 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/files.h"
+#include "base/text_output.h"
 #include "base/version.h"
+#include "evaluate/learning_plot.h"
 #include "store/model_file.h"
 
 namespace fs = std::filesystem;
@@ -26,7 +29,8 @@ void require_writable(const SessionOptions& options, const std::vector<std::stri
   const fs::path target(options.output);
   std::error_code ignored;
   if (fs::is_directory(target, ignored)) throw Error(options.output, "is a directory", "give a file name");
-  for (const std::string& output : {options.output, options.log}) cli::refuse_output_over_input(output, inputs);
+  for (const std::string& output : {options.output, options.log, options.curve})
+    cli::refuse_output_over_input(output, inputs);
   const fs::path parent = target.has_parent_path() ? target.parent_path() : fs::path(".");
   if (::access(parent.c_str(), W_OK) != 0) throw system_error(options.output, "write in its directory", errno);
 }
@@ -55,6 +59,7 @@ cli::Outcome run_session(const SessionOptions& options, const std::string& run, 
     bar.note(fmt::format("{} is there already, made of the same samples with the same settings", options.output));
     return cli::Outcome::done;
   }
+  if (!options.curve.empty()) refuse_existing(options.curve, options.force || options.resume);
   const std::string part = options.output + ".part";
   StateFile states(part, run, options.checkpoint_s);
   std::optional<TrainingState> resumed;
@@ -72,6 +77,7 @@ cli::Outcome run_session(const SessionOptions& options, const std::string& run, 
   Watch watch{bar, *log, states, std::move(resumed)};
   Trained trained = train(watch);
 
+  if (!options.curve.empty()) write_file(options.curve, learning_svg(watch.curve));
   write_model_file(options.output, trained.model, fmt::format("mt-train-head {}", kVersion), options.force);
   states.remove();
   bar.note(trained.summary);

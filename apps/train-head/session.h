@@ -17,7 +17,7 @@ namespace mt::train_head {
 
 struct SessionOptions {
   cli::CommonOptions common;
-  std::string output, log;
+  std::string output, log, curve;
   double checkpoint_s = 30;
   bool force = false, resume = false, dry_run = false;
 };

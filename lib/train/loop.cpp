@@ -103,8 +103,10 @@ class Loop {
                             {"rate", rate},
                             {"gradient_norm", norm},
                             {"samples_per_s", std::round(samples / std::max(watch.seconds(), 1e-9))}};
-    if (result.right) entry["accuracy"] = static_cast<double>(*result.right) / samples;
+    std::optional<double> accuracy;
+    if (result.right) entry["accuracy"] = *(accuracy = static_cast<double>(*result.right) / samples);
     watch_.log.write(entry);
+    watch_.curve.add_training(step_, loss, accuracy);
     watch_.progress.advance(static_cast<std::int64_t>(result.samples));
   }
 
@@ -138,10 +140,12 @@ class Loop {
     nlohmann::json entry = {{"event", "epoch"}, {"step", step_}, {"epoch", epoch_}, {"loss", last_loss_}};
     if (const auto score = validate()) {
       entry["validation"] = to_json(*score);
+      watch_.curve.add_validation(step_, *score);
       if (!best_score_ || better(*score, *best_score_, settings_.select)) {
         best_score_ = score;
         best_epoch_ = epoch_;
         best_ = average_.empty() ? values() : average_;
+        watch_.curve.keep(step_);
       }
       entry["best_epoch"] = best_epoch_;
     }
@@ -157,7 +161,8 @@ class Loop {
                       {"weight_sum", weight_sum_},
                       {"last_loss", last_loss_},
                       {"best_epoch", best_epoch_},
-                      {"log_bytes", watch_.log.bytes()}};
+                      {"log_bytes", watch_.log.bytes()},
+                      {"curve", watch_.curve.to_json()}};
     if (best_score_) state.progress["best_score"] = to_json(*best_score_);
     const auto put = [&](const char* kind, const std::vector<Tensor>& tensors) {
       for (std::size_t p = 0; p < tensors.size(); ++p) state.tensors.emplace(key(kind, p), tensors[p]);
@@ -179,6 +184,7 @@ class Loop {
     last_loss_ = progress.at("last_loss").get<double>();
     best_epoch_ = progress.at("best_epoch").get<std::size_t>();
     if (progress.contains("best_score")) best_score_ = head_score_from(progress.at("best_score"));
+    watch_.curve = LearningCurve::from_json(progress.at("curve"));
     std::map<std::string, Tensor> optimiser;
     for (const auto& [name, tensor] : state.tensors) {
       if (name.starts_with("optimiser.")) optimiser.emplace(name.substr(10), tensor);

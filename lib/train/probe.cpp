@@ -94,6 +94,7 @@ class Probe {
       while (const auto l2 = next_l2(settings_, result_.trials)) {
         ProbeTrial trial = solve(objective, *l2);
         if (validates) trial.validation = objective.score(x_, train_end_, matrix_.size());
+        if (validates) watch_.curve.add_validation(passes_, trial.validation);
         result_.trials.push_back(trial);
         watch_.log.write({{"event", "validation"}, {"trial", to_json(trial)}});
         if (best_of(result_.trials, settings_.select) + 1 == result_.trials.size()) best_x_ = x_;
@@ -158,6 +159,7 @@ class Probe {
                         {"rate", solver.last_step()},
                         {"gradient_norm", solver.gradient_size()},
                         {"samples_per_s", std::round(rate)}});
+      watch_.curve.add_training(passes_, solver.value(), std::nullopt);
       rest(solver);
     }
     x_ = solver.x();
@@ -174,7 +176,8 @@ class Probe {
     TrainingState state;
     state.progress = {{"stage", stage_ == Stage::search ? "search" : "refit"},
                       {"passes", passes_},
-                      {"log_bytes", watch_.log.bytes()}};
+                      {"log_bytes", watch_.log.bytes()},
+                      {"curve", watch_.curve.to_json()}};
     state.progress["trials"] = nlohmann::json::array();
     for (const ProbeTrial& trial : result_.trials) state.progress["trials"].push_back(to_json(trial));
     for (auto& [name, tensor] : solver.state()) state.tensors.emplace("solver." + name, tensor);
@@ -186,6 +189,7 @@ class Probe {
   void restore(const TrainingState& state) {
     stage_ = state.progress.at("stage") == "search" ? Stage::search : Stage::refit;
     passes_ = state.progress.at("passes").get<std::size_t>();
+    watch_.curve = LearningCurve::from_json(state.progress.at("curve"));
     for (const auto& trial : state.progress.at("trials")) result_.trials.push_back(trial_from(trial));
     for (const auto& [name, tensor] : state.tensors) {
       if (name.starts_with("solver.")) solver_state_.emplace(name.substr(7), tensor);

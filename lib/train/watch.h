@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/progress.h"
+#include "train/learning_curve.h"
 #include "train/state_file.h"
 #include "train/training_log.h"
 
@@ -14,6 +15,7 @@ struct Watch {
   TrainingLog& log;
   StateFile& states;
   std::optional<TrainingState> resumed;  // where an earlier run stopped
+  LearningCurve curve = {};
 };
 
 // Seconds since construction.

@@ -120,6 +120,20 @@ run_pipe "mt-tokenize time-series val.ts --model tokenizer.h5 --quiet -o - | mt-
 expect_status 0
 check "the head scores $(number accuracy stdout), training began at $begun" [ "$(number accuracy stdout)" = "$begun" ]
 
+case_ "mt-train-head: draws the run, whole and resumed alike, and replaces nothing unasked"
+run $learn --force --curve run.svg -o curve.h5
+expect_status 0
+expect_same curve.h5 one.h5
+check "an SVG picture" grep -q "^<svg" run.svg
+check "of loss and accuracy, of training and validation" [ "$(grep -c '<polyline' run.svg)" -eq 4 ]
+run $learn --curve run.svg -o curve2.h5
+expect_status 1
+expect_stderr "run.svg: "
+expect_absent curve2.h5
+run mt-train-head train.features.h5 --curve probe.svg --quiet -o probe.h5
+expect_status 0
+expect_file probe.svg
+
 case_ "mt-train-head: learns numbers from patches, and mt-eval scores them as training did"
 { echo "size,colour,price,weight,cheap"
   awk 'BEGIN { srand(3); for (i = 0; i < 160; ++i) { size = rand(); red = i % 2
