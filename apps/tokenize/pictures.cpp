@@ -82,10 +82,10 @@ bool first_is_bytes(const ImageSource& source, const ImagePreparation& preparati
   return true;
 }
 
-void require_whole_patches(Size size, std::size_t patch) {
+void require_whole_patches(const char* option, Size size, std::size_t patch) {
   if (patch == 0 || size.height % patch != 0 || size.width % patch != 0) {
-    throw UsageError("--size", fmt::format("{}x{} is no whole number of patches of {}", size.height, size.width, patch),
-                     fmt::format("e.g. --size {}",
+    throw UsageError(option, fmt::format("{}x{} is no whole number of patches of {}", size.height, size.width, patch),
+                     fmt::format("e.g. {} {}", option,
                                  std::max<std::size_t>(1, kDefaultSide / std::max<std::size_t>(1, patch)) * patch));
   }
 }
@@ -141,6 +141,9 @@ void add_picture_options(CLI::App& app, const PictureKind& kind, PictureOptions&
   CLI::Option* preset =
       picture("--preset", options.preset, "clip", "Prepare exactly as open_clip does")->check(CLI::IsMember({"clip"}));
   picture("--size", options.size, "N|HxW", "Side, or height and width, in pixels; else the model's, else 224");
+  picture(
+      "--store-size", options.store_size, "N|HxW",
+      "With --patches: keep larger pictures, of which training sees parts at --size (mt-train-head --augment crop)");
   picture("--resize", options.resize, "MODE", "shortest (and crop the middle), stretch or pad")
       ->check(CLI::IsMember({"shortest", "stretch", "pad"}))
       ->capture_default_str()
@@ -190,7 +193,13 @@ cli::Outcome tokenize_pictures(const PictureKind& kind, PictureOptions options) 
     if (options.size.empty() && shape->size != Size{}) preparation.size = shape->size;
   }
   tokenization.patch = shape ? shape->patch : options.patch.value_or(kDefaultPatch);
-  require_whole_patches(preparation.size, tokenization.patch);
+  require_whole_patches("--size", preparation.size, tokenization.patch);
+  const Size learned = preparation.size;
+  if (!options.store_size.empty()) {
+    if (!options.patches) throw UsageError("--store-size", "tokens are of one size", "it belongs to --patches");
+    preparation.size = size_named(options.store_size);
+    require_whole_patches("--store-size", preparation.size, tokenization.patch);
+  }
 
   const std::size_t channels = shape ? shape->channels : 3;
   const bool summed = options.channels == "sum" && channels > 1;
@@ -218,6 +227,7 @@ cli::Outcome tokenize_pictures(const PictureKind& kind, PictureOptions options) 
   schema.config = samples.config();
   schema.config["mean"] = constants.mean;
   schema.config["std"] = constants.std;
+  if (learned != preparation.size) schema.config["learn_size"] = {learned.height, learned.width};
   if (options.fast_decode) schema.config["reduced_jpeg"] = options.source.limits.reduce_to;
   if (!options.patches) {
     schema.source = hex(digest_of(model->part));

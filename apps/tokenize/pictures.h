@@ -28,7 +28,7 @@ struct PictureOptions {
   std::optional<std::size_t> patch;
   std::string patch_type = "auto", channels = "replicate";
 
-  std::string preset, size, resize = "shortest", filter = "bicubic", mean, std, window;
+  std::string preset, size, store_size, resize = "shortest", filter = "bicubic", mean, std, window;
   bool no_exif = false;
 };
 

@@ -29,14 +29,29 @@ double gamma(double shape, Random& random) {
   }
 }
 
+void mix_row(std::span<const float> own, std::span<const float> its, float share, std::span<float> mixed) {
+  for (std::size_t i = 0; i < mixed.size(); ++i) mixed[i] = share * own[i] + (1 - share) * its[i];
+}
+
+// Whether the patches of two samples of one length fill grids of the same sides.
+bool same_grid(const Batch& batch, std::size_t a, std::size_t b) {
+  const auto sides = batch.grid.row<std::int32_t>(a);
+  const auto full = std::int64_t{sides[0]} * sides[1] * sides[2];
+  return std::ranges::equal(sides, batch.grid.row<std::int32_t>(b)) &&
+         std::ranges::all_of(sides, [](std::int32_t side) { return side > 0; }) &&
+         full == static_cast<std::int64_t>(batch.row_end(a) - batch.row_begin(a));
+}
+
 }  // namespace
 
 bool AugmentationSettings::any() const {
-  return flip || shift > 0 || rotate || noise > 0 || gain > 0 || mask > 0 || drop > 0 || mixup > 0;
+  return crop > 0 || flip || shift > 0 || rotate || noise > 0 || gain > 0 || mask > 0 || drop > 0 || mixup > 0 ||
+         cutmix > 0;
 }
 
 nlohmann::json AugmentationSettings::to_json() const {
   nlohmann::json json = nlohmann::json::object();
+  if (crop > 0) json["crop"] = crop;
   if (flip) json["flip"] = true;
   if (shift > 0) json["shift"] = shift;
   if (rotate) json["rotate"] = true;
@@ -45,17 +60,17 @@ nlohmann::json AugmentationSettings::to_json() const {
   if (mask > 0) json["mask"] = mask;
   if (drop > 0) json["drop"] = drop;
   if (mixup > 0) json["mixup"] = mixup;
+  if (cutmix > 0) json["cutmix"] = cutmix;
   return json;
 }
 
 AugmentationSettings augmentation_named(std::string_view text) {
   AugmentationSettings settings;
   const std::map<std::string_view, bool*> flags = {{"flip", &settings.flip}, {"rotate", &settings.rotate}};
-  const std::map<std::string_view, std::pair<double*, double>> numbers = {{"noise", {&settings.noise, 100}},
-                                                                          {"gain", {&settings.gain, 10}},
-                                                                          {"mask", {&settings.mask, 0.9}},
-                                                                          {"drop", {&settings.drop, 0.99}},
-                                                                          {"mixup", {&settings.mixup, 100}}};
+  const std::map<std::string_view, std::pair<double*, double>> numbers = {
+      {"crop", {&settings.crop, 1}},      {"noise", {&settings.noise, 100}}, {"gain", {&settings.gain, 10}},
+      {"mask", {&settings.mask, 0.9}},    {"drop", {&settings.drop, 0.99}},  {"mixup", {&settings.mixup, 100}},
+      {"cutmix", {&settings.cutmix, 100}}};
   double shift = 0;
   for (const std::string_view part : split(text, ',')) {
     const std::string_view word = trimmed(part);
@@ -69,7 +84,8 @@ AugmentationSettings augmentation_named(std::string_view text) {
     const bool is_shift = name == "shift";
     if (number == numbers.end() && !is_shift)
       throw UsageError(kOption, fmt::format("\"{}\" is not known", printable(std::string(word))),
-                       "use flip, shift:PIXELS, rotate, noise:X, gain:X, mask:SHARE, drop:SHARE or mixup:ALPHA");
+                       "use crop:SHARE, flip, shift:PIXELS, rotate, noise:X, gain:X, mask:SHARE, drop:SHARE, "
+                       "mixup:ALPHA or cutmix:ALPHA");
     const auto value = colon == std::string_view::npos ? std::nullopt : parse_double(word.substr(colon + 1));
     const double most = is_shift ? 1024 : number->second.second;
     if (!value || !(*value >= 0 && *value <= most) || (is_shift && *value != std::floor(*value)))
@@ -96,7 +112,7 @@ Augmentation::Augmentation(const AugmentationSettings& settings, const Schema& p
   }
   if (settings.rotate && (!cloud_ || patches.config.value("features", "") != "dp"))
     refuse("rotate", "point clouds of coordinates alone");
-  if (settings.mask > 0 && !patches.has_grid) refuse("mask", "patches in a grid");
+  if ((settings.mask > 0 || settings.cutmix > 0) && !patches.has_grid) refuse("mask and cutmix", "patches in a grid");
   if ((settings.noise > 0 || settings.gain > 0 || settings.mixup > 0) && patches.width == 0)
     refuse("noise, gain and mixup", "numbers");
 }
@@ -201,29 +217,61 @@ std::vector<std::size_t> Augmentation::kept(std::size_t count, std::size_t sampl
   return tokens;
 }
 
+// Returns the share that is left of the sample.
+float Augmentation::mix_all(Batch& batch, const Tensor& before, std::size_t s, std::size_t other,
+                            Random& random) const {
+  const double a = gamma(settings_.mixup, random), b = gamma(settings_.mixup, random);
+  const auto share = static_cast<float>(a + b > 0 ? std::max(a, b) / (a + b) : 1);
+  for (std::size_t t = 0; t < batch.row_end(s) - batch.row_begin(s); ++t) {
+    mix_row(before.row<float>(batch.row_begin(s) + t), before.row<float>(batch.row_begin(other) + t), share,
+            batch.rows.row<float>(batch.row_begin(s) + t));
+  }
+  return share;
+}
+
+// A box of about the wanted share of the grid, cut off at its borders, at all times; likewise.
+float Augmentation::mix_box(Batch& batch, const Tensor& before, std::size_t s, std::size_t other,
+                            Random& random) const {
+  const auto sides = std::as_const(batch.grid).row<std::int32_t>(s);
+  const auto rows = static_cast<std::size_t>(sides[1]), columns = static_cast<std::size_t>(sides[2]);
+  const double a = gamma(settings_.cutmix, random), b = gamma(settings_.cutmix, random);
+  const double side = std::sqrt(a + b > 0 ? b / (a + b) : 0);
+  const auto band = [&](std::size_t size) {
+    const double length = side * static_cast<double>(size), middle = random.uniform() * static_cast<double>(size);
+    const auto end = [&](double at) {
+      return static_cast<std::size_t>(std::clamp(std::round(at), 0.0, static_cast<double>(size)));
+    };
+    return std::pair{end(middle - length / 2), end(middle + length / 2)};
+  };
+  const auto [top, bottom] = band(rows);
+  const auto [left, right] = band(columns);
+  const std::size_t length = batch.row_end(s) - batch.row_begin(s);
+  for (std::size_t t = 0; t < length; ++t) {
+    const std::size_t row = t / columns % rows, column = t % columns;
+    if (row < top || row >= bottom || column < left || column >= right) continue;
+    std::ranges::copy(before.row<float>(batch.row_begin(other) + t),
+                      batch.rows.row<float>(batch.row_begin(s) + t).begin());
+  }
+  return 1 - static_cast<float>((bottom - top) * (right - left)) / static_cast<float>(rows * columns);
+}
+
 std::vector<Augmentation::Partner> Augmentation::mix(Batch& batch, std::span<const std::size_t> samples,
                                                      std::uint64_t epoch) const {
   std::vector<Partner> partners(samples.size());
   for (std::size_t s = 0; s < samples.size(); ++s) partners[s].other = s;
-  if (settings_.mixup <= 0 || samples.empty()) return partners;
+  if ((settings_.mixup <= 0 && settings_.cutmix <= 0) || samples.empty()) return partners;
   Random order = random_of("mixup order", epoch, samples.front());
   const std::vector<std::size_t> others = permutation(samples.size(), order);
   const Tensor before = batch.rows, numbers = batch.numbers;
-  const auto mix_row = [](std::span<const float> own, std::span<const float> its, float share, std::span<float> mixed) {
-    for (std::size_t i = 0; i < mixed.size(); ++i) mixed[i] = share * own[i] + (1 - share) * its[i];
-  };
   for (std::size_t s = 0; s < samples.size(); ++s) {
     const std::size_t other = others[s], length = batch.row_end(s) - batch.row_begin(s);
     if (other == s || batch.row_end(other) - batch.row_begin(other) != length) continue;
     Random random = random_of("mixup", epoch, samples[s]);
-    const double a = gamma(settings_.mixup, random), b = gamma(settings_.mixup, random);
-    const auto share = static_cast<float>(a + b > 0 ? std::max(a, b) / (a + b) : 1);
-    partners[s] = {other, share};
-    for (std::size_t t = 0; t < length; ++t) {
-      mix_row(before.row<float>(batch.row_begin(s) + t), before.row<float>(batch.row_begin(other) + t), share,
-              batch.rows.row<float>(batch.row_begin(s) + t));
-    }
-    if (!numbers.empty()) mix_row(numbers.row<float>(s), numbers.row<float>(other), share, batch.numbers.row<float>(s));
+    const bool box = settings_.cutmix > 0 && (settings_.mixup <= 0 || random.uniform() < 0.5);
+    if (box && !same_grid(batch, s, other)) continue;
+    partners[s] = {other, box ? mix_box(batch, before, s, other, random) : mix_all(batch, before, s, other, random)};
+    if (!numbers.empty())
+      mix_row(numbers.row<float>(s), numbers.row<float>(other), partners[s].share, batch.numbers.row<float>(s));
   }
   return partners;
 }

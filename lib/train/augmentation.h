@@ -18,7 +18,8 @@
 namespace mt {
 
 struct AugmentationSettings {
-  bool flip = false;      // pictures: left and right change places, with a chance of one half
+  double crop = 0;    // pictures: least share of the area of the part that is seen; 0: all is seen (picture_views.h)
+  bool flip = false;  // pictures: left and right change places, with a chance of one half
   std::size_t shift = 0;  // pictures: moved by up to so many pixels along both sides, the border repeated
   bool rotate = false;    // point clouds: turned around the vertical by any angle
   double noise = 0;       // deviation of normal noise on every number of a patch
@@ -26,12 +27,14 @@ struct AugmentationSettings {
   double mask = 0;        // audio: share of the rows, and of the columns, of the grid of patches that are silenced
   double drop = 0;        // share of the tokens behind the prefix that are left out
   double mixup = 0;       // alpha of Beta(alpha, alpha): how far samples of one length are mixed with another's
+  double cutmix = 0;      // alpha of Beta(alpha, alpha): which share of the grid is not replaced by another's patches
 
   bool any() const;
   nlohmann::json to_json() const;
 };
 
-// "flip,shift:2,rotate,noise:0.1,gain:0.2,mask:0.1,drop:0.2,mixup:0.2": some of these. Throws UsageError.
+// "crop:0.3,flip,shift:2,rotate,noise:0.1,gain:0.2,mask:0.1,drop:0.2,mixup:0.2,cutmix:1": some of these. Throws
+// UsageError.
 AugmentationSettings augmentation_named(std::string_view text);
 
 class Augmentation {
@@ -42,7 +45,8 @@ class Augmentation {
 
   const AugmentationSettings& settings() const { return settings_; }
 
-  // Changes rows (f32, normalised) and centers of each sample in place; not drop and mixup. samples: their numbers.
+  // Changes rows (f32, normalised) and centers of each sample in place; not crop, drop, mixup and cutmix. samples:
+  // their numbers.
   void apply(Batch& batch, std::span<const std::size_t> samples, std::uint64_t epoch) const;
 
   // Of count tokens behind the prefix those that stay, ascending; at least one.
@@ -53,10 +57,14 @@ class Augmentation {
     std::size_t other = 0;
     float share = 1;
   };
-  // One for each sample of the batch: itself where no other has its length. Mixes rows in place.
+  // One for each sample of the batch: itself where no other has its length (cutmix: its grid). Mixes rows in place: all
+  // of them (mixup, Zhang et al., 2018), or a box of the grid (cutmix, Yun et al., 2019); where both are asked for, one
+  // of them by chance.
   std::vector<Partner> mix(Batch& batch, std::span<const std::size_t> samples, std::uint64_t epoch) const;
 
  private:
+  float mix_all(Batch& batch, const Tensor& before, std::size_t s, std::size_t other, Random& random) const;
+  float mix_box(Batch& batch, const Tensor& before, std::size_t s, std::size_t other, Random& random) const;
   Random random_of(const char* purpose, std::uint64_t epoch, std::size_t sample) const;
   void move_picture(Batch& batch, std::size_t s, Random& random) const;
   void turn_cloud(Batch& batch, std::size_t s, Random& random) const;

@@ -122,6 +122,7 @@ EndToEndTask::EndToEndTask(EndToEndModel model, PatchSet& set, std::vector<std::
       options_(options),
       pool_(pool),
       scale_(set.schema()),
+      views_(set.schema(), options.augmentation.crop, options.seed),
       augmentation_(options.augmentation, set.schema(), options.seed),
       samples_(set, std::move(train), options.batch, options.seed) {}
 
@@ -280,14 +281,16 @@ LearningTask::BatchResult EndToEndTask::learn(std::uint64_t step) {
   for (std::size_t i = 0; i < batch_.size(); ++i) {
     result.weight += loss_.weight_of(target_of(drawn->batch, i));
   }
-  const auto ends = piece_ends(batch_.size(), options_.budget,
-                               [&](std::size_t i) { return set_.patches(batch_[i]) + model_.embedding.prefix(); });
+  const auto ends = piece_ends(batch_.size(), options_.budget, [&](std::size_t i) {
+    return views_.patches(set_.patches(batch_[i])) + model_.embedding.prefix();
+  });
   std::size_t begin = 0;
   for (std::size_t p = 0; p < ends.size() && !culprit_; begin = ends[p++]) {
     throw_if_interrupted();
     const auto samples = std::span<const std::size_t>(batch_).subspan(begin, ends[p] - begin);
     try {
       Batch batch = drawn->batch.slice(begin, ends[p]);
+      views_.crop(batch, samples, epoch_);
       Piece piece = prepare(std::move(batch), samples, scale_, model_.embedding);
       scale_targets(piece.batch.targets);
       // Pieces of a step draw their own dropout and depth.
@@ -348,8 +351,10 @@ std::optional<HeadScore> EndToEndTask::validate() {
 void EndToEndTask::visit_features(const EndToEndModel& model, PatchSet& set, std::span<const std::size_t> samples,
                                   std::size_t budget, ThreadPool& pool, const FeatureVisitor& visit) {
   const PatchScale scale(set.schema());
+  const PictureViews views(set.schema(), 0, 0);
   const std::size_t prefix = model.embedding.prefix();
-  const auto ends = piece_ends(samples.size(), budget, [&](std::size_t i) { return set.patches(samples[i]) + prefix; });
+  const auto ends = piece_ends(samples.size(), budget,
+                               [&](std::size_t i) { return views.patches(set.patches(samples[i])) + prefix; });
   std::size_t begin = 0;
   for (const std::size_t end : ends) {
     throw_if_interrupted();
@@ -358,6 +363,7 @@ void EndToEndTask::visit_features(const EndToEndModel& model, PatchSet& set, std
     if (own.empty()) continue;
     try {
       Batch batch = set.read(own);
+      views.whole(batch);
       const EndToEndTask::Piece piece = EndToEndTask::prepare(std::move(batch), own, scale, model.embedding);
       const Tensor tokens = embed_all(model.embedding, piece.batch, pool);
       visit(beside(model.encoder.evaluate(tokens, piece.tokens, model.encode), piece.batch.numbers), piece.batch);

@@ -18,6 +18,7 @@
 #include "train/losses.h"
 #include "train/patch_set.h"
 #include "train/patch_tokenizer.h"
+#include "train/picture_views.h"
 #include "train/shuffled_samples.h"
 
 namespace mt {
@@ -68,6 +69,7 @@ class EndToEndTask : public LearningTask {
 
  private:
   struct Piece;
+  // batch: with the pictures as they are to be seen.
   static Piece prepare(Batch batch, std::span<const std::size_t> samples, const PatchScale& scale,
                        const TokenEmbedding& embedding);
   void leave_tokens_out(Piece& piece, Tensor& tokens) const;
@@ -84,6 +86,7 @@ class EndToEndTask : public LearningTask {
   EndToEndOptions options_;
   ThreadPool& pool_;
   PatchScale scale_;
+  PictureViews views_;
   Augmentation augmentation_;
   ShuffledSamples samples_;
   std::size_t epoch_ = 0;

@@ -279,8 +279,9 @@ nlohmann::json EndToEndTraining::parameter_counts() {
 }
 
 nlohmann::json EndToEndTraining::plan() {
+  const PictureViews views(set_.schema(), settings_.augmentation.crop, 0);
   std::uint64_t patches = 0;
-  for (const std::size_t sample : train_) patches += set_.patches(sample) + embedding_->prefix();
+  for (const std::size_t sample : train_) patches += views.patches(set_.patches(sample)) + embedding_->prefix();
   return {
       {"train", settings_.to_json()["train"]},
       {"modality", set_.schema().modality},

@@ -41,7 +41,7 @@ void PatchSet::require_alike(const std::string& file, const Schema& schema) cons
   if (schema.has_grid != schema_.has_grid || schema.has_centers != schema_.has_centers)
     throw Error(file, "has other columns than the files before it", "cut all of them alike, with one --model");
   // The tokenizer that cut them, and what decides the layout and scale of pictures.
-  for (const char* setting : {"tokenizer", "patch", "size", "normalized", "mean", "std"}) {
+  for (const char* setting : {"tokenizer", "patch", "size", "learn_size", "filter", "normalized", "mean", "std"}) {
     const auto here = schema.config.value(setting, nlohmann::json()),
                before = schema_.config.value(setting, nlohmann::json());
     if (here != before) unlike(fmt::format("its {} is", setting), here.dump(), before.dump());

@@ -10,49 +10,11 @@
 #include "base/text.h"
 #include "tokenize/image_tokenizer.h"
 #include "tokenize/positions.h"
+#include "train/picture_layout.h"
 
 namespace mt {
 
 namespace {
-
-// What a file of pictures' patches says of their layout.
-struct PictureLayout {
-  std::size_t patch = 0, channels = 0;
-  Size size;
-  Normalization normalization;
-};
-
-PictureLayout layout_of(const Schema& patches) {
-  PictureLayout layout;
-  try {
-    layout.patch = patches.config.at("patch").get<std::size_t>();
-    const auto size = patches.config.at("size").get<std::vector<std::size_t>>();
-    layout.size = {size.at(0), size.at(1)};
-    layout.normalization.mean = patches.config.at("mean").get<std::vector<float>>();
-    layout.normalization.std = patches.config.at("std").get<std::vector<float>>();
-  } catch (const std::exception&) {
-    throw Error("patches", "do not say how their pictures were cut", "make them with mt-tokenize --patches");
-  }
-  const std::size_t area = layout.patch * layout.patch;
-  layout.channels = area == 0 ? 0 : patches.width / area;
-  if (layout.channels == 0 || layout.channels * area != patches.width || layout.size.height % layout.patch != 0 ||
-      layout.size.width % layout.patch != 0 || layout.size.height == 0 || layout.size.width == 0) {
-    throw Error("patches", fmt::format("{} numbers are no patch of side {}", patches.width, layout.patch),
-                "make them with mt-tokenize --patches");
-  }
-  for (std::vector<float>* numbers : {&layout.normalization.mean, &layout.normalization.std}) {
-    if (numbers->size() == layout.channels) continue;
-    // One channel where the model had three: their mean, as mt-tokenize took it.
-    double sum = 0;
-    for (const float number : *numbers) sum += number;
-    numbers->assign(layout.channels,
-                    static_cast<float>(sum / static_cast<double>(std::max<std::size_t>(1, numbers->size()))));
-  }
-  for (const float deviation : layout.normalization.std) {
-    if (!(deviation > 0)) throw Error("patches", "have a standard deviation that is not positive", "make them anew");
-  }
-  return layout;
-}
 
 // The part with its positions resized to pictures of this size.
 Part resized(Part part, const ImageModel& model, Size size) {
@@ -68,7 +30,7 @@ Part resized(Part part, const ImageModel& model, Size size) {
 
 PatchTokenizer picture_tokenizer(const Model& model, const Schema& patches, std::size_t width, bool fresh,
                                  std::uint64_t seed, Progress& progress) {
-  const PictureLayout layout = layout_of(patches);
+  const PictureLayout layout = picture_layout_of(patches);
   PatchTokenizer result{.name = "tokenizer/" + patches.modality, .part = {}, .fresh = false};
   const std::string found = model.has(result.name) ? result.name : "tokenizer/image";
   if (fresh || !model.has(found)) {
@@ -128,7 +90,7 @@ PatchTokenizer tokenizer_for_patches(const Model& model, const Schema& patches, 
 
 PatchScale::PatchScale(const Schema& patches) : bytes_(patches.dtype == DType::u8) {
   if (!bytes_) return;
-  const PictureLayout layout = layout_of(patches);
+  const PictureLayout layout = picture_layout_of(patches);
   const std::size_t area = layout.patch * layout.patch;
   for (std::size_t c = 0; c < layout.channels; ++c) {
     shift_.insert(shift_.end(), area, layout.normalization.mean[c]);

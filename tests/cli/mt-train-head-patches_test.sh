@@ -93,7 +93,7 @@ expect_stderr "has statistics, but no embedding"
 for options in "--train tokenizer" "--train head,everything" "--kind knn" "--optimizer lbfgs" "--train-encoder all" \
   "--train head,encoder --train-encoder some" "--train head,encoder --train-blocks 5-2" "--augment flip" "--pool tokens" \
   "--new-tokenizer" "--loss mse" "--loss hinge" "--loss focal:-1" "--task regression --loss focal" "--loss focal --label-smoothing 0.1" \
-  "--task regression --class-weights balanced"; do
+  "--task regression --class-weights balanced" "--augment crop:0.5"; do
   run mt-train-head train.patches.h5 --model random:tiny --model tokenizer.h5 $options -o no.h5
   expect_status 2
   expect_absent no.h5
@@ -174,3 +174,22 @@ expect_status 0
 expect_stdout "accuracy"
 check "it has learned" awk '$1 == "accuracy" { right = $2 > 0.85 } END { exit !right }' stdout
 check "it predicts probabilities" awk -F, 'NR > 1 && !($2 > 0 && $2 < 1) { wrong = 1 } END { exit wrong }' shares.csv
+
+case_ "mt-train-head: sees parts of larger pictures in store"
+images="$MT_SOURCE/tests/golden/images"
+mkdir -p pictures/a pictures/b
+count=0
+for picture in $(ls "$images"/*.png | head -n 6); do cp "$picture" pictures/$([ $((count % 2)) -eq 0 ] && echo a || echo b)/$count.png; count=$((count + 1)); done
+run mt-tokenize image pictures --labels directory --patches --model random:tiny --size 32 --store-size 64 --quiet -o pictures.patches.h5
+expect_status 0
+run mt-inspect pictures.patches.h5
+expect_stdout "learn_size"
+run mt-train-head pictures.patches.h5 --model random:tiny --augment crop:0.3,flip,cutmix:1 --validation 0 --epochs 2 --quiet -o pictures.h5
+expect_status 0
+run_pipe "mt-tokenize image pictures --labels directory --model pictures.h5 --quiet -o - | mt-encode - --model pictures.h5 --quiet -o pictures.features.h5"
+expect_status 0
+run mt-tokenize image pictures --labels directory --model pictures.h5 --quiet -o pictures.tokens.h5
+run mt-inspect pictures.tokens.h5
+expect_stdout "rows a sample  5"
+run mt-tokenize image pictures --model random:tiny --store-size 64 --quiet -o no.h5
+expect_status 2

@@ -179,6 +179,49 @@ TEST_CASE("augmentation: mixup mixes samples of one length, and says with whom")
   CHECK(mixed);
 }
 
+TEST_CASE("augmentation: cutmix puts a box of another's grid into a sample, and mixes labels by its area") {
+  const Augmentation augmentation(augmentation_named("cutmix:1"), schema_of("audio", 1), 5);
+  constexpr std::size_t kGridRows = 5, kGridColumns = 4, kPatches = kGridRows * kGridColumns, kSamples = 4;
+  Batch batch;
+  batch.rows = Tensor(DType::f32, {kSamples * kPatches, 1});
+  batch.grid = Tensor(DType::i32, {kSamples, 3});
+  batch.offsets = {0};
+  for (std::size_t s = 0; s < kSamples; ++s) {  // the last one lies the other way round
+    const bool turned = s + 1 == kSamples;
+    std::ranges::copy(std::vector<std::int32_t>{1, turned ? 4 : 5, turned ? 5 : 4},
+                      batch.grid.row<std::int32_t>(s).begin());
+    for (std::size_t t = 0; t < kPatches; ++t) batch.rows.row<float>(s * kPatches + t)[0] = static_cast<float>(s);
+    batch.ids.push_back(std::to_string(s));
+    batch.offsets.push_back(static_cast<std::int64_t>((s + 1) * kPatches));
+  }
+  std::set<float> shares;
+  for (std::uint64_t epoch = 0; epoch < 10; ++epoch) {
+    Batch copy = batch;
+    const auto partners = augmentation.mix(copy, std::vector<std::size_t>{0, 1, 2, 3}, epoch);
+    CHECK(partners[3].other == 3);
+    for (std::size_t s = 0; s < kSamples; ++s) {
+      const auto value = [&](std::size_t row, std::size_t column) {
+        return std::as_const(copy.rows).as<float>()[s * kPatches + row * kGridColumns + column];
+      };
+      std::set<std::size_t> rows, columns;
+      std::size_t replaced = 0;
+      for (std::size_t row = 0; row < kGridRows; ++row) {
+        for (std::size_t column = 0; column < kGridColumns; ++column) {
+          if (value(row, column) == static_cast<float>(s)) continue;
+          CHECK(value(row, column) == static_cast<float>(partners[s].other));
+          rows.insert(row);
+          columns.insert(column);
+          ++replaced;
+        }
+      }
+      CHECK(replaced == rows.size() * columns.size());  // a box
+      CHECK(partners[s].share == doctest::Approx(1 - static_cast<double>(replaced) / kPatches));
+      shares.insert(partners[s].share);
+    }
+  }
+  CHECK(shares.size() > 5);
+}
+
 TEST_CASE("augmentation: refuses what it does not know and what the patches cannot have") {
   CHECK_THROWS_WITH_AS(augmentation_named("flop"), doctest::Contains("\"flop\" is not known"), UsageError);
   CHECK_THROWS_AS(augmentation_named("noise"), UsageError);
@@ -188,6 +231,9 @@ TEST_CASE("augmentation: refuses what it does not know and what the patches cann
   CHECK_THROWS_AS(Augmentation(augmentation_named("flip"), schema_of("audio", 16), 0), UsageError);
   CHECK_THROWS_AS(Augmentation(augmentation_named("rotate"), schema_of("image", 16), 0), UsageError);
   CHECK_THROWS_AS(Augmentation(augmentation_named("mixup:1"), schema_of("text", 0), 0), UsageError);
+  Schema series = schema_of("imu", 1);
+  series.has_grid = false;
+  CHECK_THROWS_AS(Augmentation(augmentation_named("cutmix:1"), series, 0), UsageError);
 }
 
 }  // namespace
