@@ -53,8 +53,8 @@ step() { # name, command...
 }
 
 # Scores a head on features and leaves the metric with its 95 % interval in $accuracy: "45.1 % [41.6, 48.5]".
-score() { # step, head, features
-  step "$1" mt-eval "$3" --model "$2" >report.txt
+score() { # step, head, features, options of mt-eval...
+  step "$1" mt-eval "$3" --model "$2" "${@:4}" >report.txt
   sed 's/^/    /' report.txt >&2
   accuracy=$(awk '$1 == "accuracy" { gsub(/[][,]/, " "); printf "%.1f %% [%.1f, %.1f]", 100 * $2, 100 * $3, 100 * $4 }' report.txt)
 }
@@ -89,13 +89,14 @@ digit_manifests() { # prefix
   done
 }
 
-# Manifests PREFIX.train.tsv and PREFIX.test.tsv of the scanned objects. NNN.xyz: the class is NNN / 100; every fifth is for the test.
-object_manifests() { # prefix
+# Manifests PREFIX.train.tsv and PREFIX.test.tsv of the scanned objects. NNN.xyz: the class is NNN / 100; every fifth is for the
+# test, or every N-th.
+object_manifests() { # prefix, N
   local set=pointcloud/dales_objects_subset
-  ls "$DATA/$set" | awk -F. -v folder="$DATA/$set" -v prefix="$1" '
+  ls "$DATA/$set" | awk -F. -v folder="$DATA/$set" -v prefix="$1" -v every="${2:-5}" '
     BEGIN { split("building car fence pole tree", kind, " "); file[0] = prefix ".train.tsv"; file[1] = prefix ".test.tsv"
             for (part in file) print "path\tlabel" >file[part] }
-    $2 == "xyz" { print folder "/" $0 "\t" kind[int($1 / 100) + 1] >file[$1 % 5 == 0] }'
+    $2 == "xyz" { print folder "/" $0 "\t" kind[int($1 / 100) + 1] >file[$1 % every == 0] }'
 }
 
 number_of() { # key, file
