@@ -244,6 +244,13 @@ void dry_run(const Options& o, std::span<const std::unique_ptr<SampleReader>> re
   }
 }
 
+void say_kernels(Precision precision, std::size_t threads, Progress& progress) {
+  const bool widened = precision == Precision::bf16 && !narrows(kernels());
+  progress.note(
+      fmt::format("kernels for {}, {} on {} threads{}", name_of(machine_isa()), name_of(precision), threads,
+                  widened ? "; weights are widened to float32, this processor's bfloat16 products are slower" : ""));
+}
+
 cli::Outcome encode(const Options& o) {
   check_usage(o);
   cli::ProgressBar progress("mt-encode", "encode", o.common);
@@ -273,6 +280,7 @@ cli::Outcome encode(const Options& o) {
   if (precision != wanted) {
     progress.note(fmt::format("this machine has no {} products: computing in {}", o.dtype, name_of(precision)));
   }
+  if (o.common.verbose) say_kernels(precision, pool.size(), progress);
   const auto encoder = make_cpu_encoder(part, pool, precision);
   model.reset();  // the encoder has its own copy of the weights
   Schema schema = features_schema(readers, *encoder, stream);

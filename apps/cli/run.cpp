@@ -3,11 +3,15 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -143,6 +147,26 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   return first;
 }
 
+bool is_verbose(const CLI::App& app) {
+  const CLI::Option* option = app.get_option_no_throw("--verbose");
+  if (option != nullptr && option->count() > 0) return true;
+  const auto chosen = app.get_subcommands();
+  return std::any_of(chosen.begin(), chosen.end(), [](const CLI::App* one) { return is_verbose(*one); });
+}
+
+// What --verbose says at the end of every program.
+std::string resources_used(std::chrono::steady_clock::time_point start) {
+  struct rusage usage {};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return fmt::format("{:.2f} s, {:.2f} s of processor time, at most {} of memory",
+                     std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
+                     seconds(usage.ru_utime) + seconds(usage.ru_stime),
+                     human_bytes(static_cast<std::uint64_t>(usage.ru_maxrss) * 1024));
+}
+
 int act(const About& about, int argc, char** argv, const std::function<Action(CLI::App&)>& describe) {
   CLI::App app(about.purpose, about.name);
   app.set_help_flag();
@@ -178,7 +202,10 @@ int act(const About& about, int argc, char** argv, const std::function<Action(CL
     complain(about.name, fmt::format("usage: {} {} (--help lists the options)", about.name, about.usage));
     return kUsage;
   }
-  return static_cast<int>(action());
+  const auto start = std::chrono::steady_clock::now();
+  const int status = static_cast<int>(action());
+  if (is_verbose(app)) complain(about.name, resources_used(start));
+  return status;
 }
 
 }  // namespace

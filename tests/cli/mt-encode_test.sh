@@ -128,6 +128,12 @@ run mt-encode bare.h5 $blocks --pool cls -o no.h5
 expect_clean_failure mt-encode no.h5
 expect_stderr "these tokens have no class token (--pool mean, or --cls zero)"
 
+case_ "mt-encode: --verbose says how it computed, and what that took"
+run mt-encode tokens.h5 $tower --threads 2 --verbose -o verbose.h5
+expect_status 0
+expect_stderr "f32 on 2 threads"
+expect_stderr "s of processor time, at most"
+
 case_ "mt-encode: tokens of another tokenizer than the model's are doubted, with --strict refused"
 make_features strange.h5 --samples 9 --tokens --source "$(printf 'ab%.0s' $(seq 32))"
 run mt-encode strange.h5 $tower -o doubted.h5
