@@ -25,6 +25,7 @@
 #include "base/interrupt.h"
 #include "base/text.h"
 #include "cli/help.h"
+#include "store/hdf5_fault.h"
 
 namespace mt::cli {
 
@@ -39,6 +40,22 @@ extern "C" void on_signal(int signal) {
     ::raise(signal);
   }
   request_interrupt(signal);
+}
+
+const char* program_name = "";
+
+// A fault within HDF5 is the fault of the file that it reads. Any other is ours, and kills as it would.
+extern "C" void on_fault(int signal) {
+  const char* file = h5::file_in_hands();
+  if (file == nullptr) {
+    ::raise(signal);  // blocked until the handler returns; its action is the default again
+    return;
+  }
+  for (const char* text : {program_name, ": ", file, ": is damaged in a way that HDF5 does not survive",
+                           " (make it again, or leave it out)\n"}) {
+    [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, text, std::strlen(text));
+  }
+  ::_exit(kFailed);
 }
 
 // Handlers get a stack of their own: kernels that oneDNN generates let the stack pointer walk through a workspace on
@@ -63,6 +80,13 @@ void install_signals() {
     struct sigaction old {};
     ::sigaction(signal, nullptr, &old);
     if (old.sa_handler != SIG_IGN) ::sigaction(signal, &action, nullptr);  // nohup stays nohup
+  }
+  action.sa_handler = on_fault;
+  action.sa_flags = SA_ONSTACK | static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE}) {
+    struct sigaction old {};
+    ::sigaction(signal, nullptr, &old);
+    if (old.sa_handler == SIG_DFL) ::sigaction(signal, &action, nullptr);  // sanitizers have theirs
   }
   // Written past a file-size limit: an error of the write call, with a message, instead of a silent death.
   ::signal(SIGXFSZ, SIG_IGN);
@@ -211,6 +235,7 @@ int act(const About& about, int argc, char** argv, const std::function<Action(CL
 }  // namespace
 
 int run(const About& about, int argc, char** argv, const std::function<Action(CLI::App&)>& describe) {
+  program_name = about.name.c_str();
   open_missing_descriptors();
   install_signals();
   keep_freed_memory();

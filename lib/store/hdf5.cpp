@@ -119,9 +119,20 @@ H5FD_file_image_callbacks_t fixed_image(std::span<const std::byte> image) {
 
 std::string inside(std::string_view where, const std::string& name) { return fmt::format("{}: /{}", where, name); }
 
+// See hdf5_fault.h: locks that this thread holds, and the name of the file that was opened last, cut where it is long.
+thread_local volatile int locks_held = 0;
+char last_opened[1024] = {};
+
 }  // namespace
 
-Lock::Lock() : lock_(mutex()) { prepare_library(); }
+Lock::Lock() : lock_(mutex()) {
+  locks_held = locks_held + 1;
+  prepare_library();
+}
+
+Lock::~Lock() { locks_held = locks_held - 1; }
+
+const char* file_in_hands() noexcept { return locks_held > 0 && last_opened[0] != 0 ? last_opened : nullptr; }
 
 void fail(std::string_view where, std::string_view verb) {
   const Lock lock;
@@ -171,6 +182,7 @@ File open_file(const std::filesystem::path& path, std::string_view name) {
   if (::stat(path.c_str(), &status) != 0) throw system_error(where, "open", errno);
   if (S_ISDIR(status.st_mode)) throw Error(where, "is a directory, not a file");
   if (!S_ISREG(status.st_mode)) throw Error(where, "is not a regular file");
+  last_opened[printable(where).copy(last_opened, sizeof last_opened - 1)] = 0;
   const PropertyList access = file_access(where, Access::read);
   return {H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), where, "open it"};
 }

@@ -25,6 +25,9 @@ namespace mt::h5 {
 class Lock {
  public:
   Lock();
+  ~Lock();
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
 
  private:
   std::unique_lock<std::recursive_mutex> lock_;

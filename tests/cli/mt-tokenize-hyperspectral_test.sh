@@ -54,6 +54,14 @@ expect_status 0 # five bands more than one: abundances
 run mt-tokenize hyperspectral scene_v6.mat --variable cube --labels f4_bsq.hdr --size 5x4 --fit no2.h5 --width 8 -o no.tokens.h5
 expect_clean_failure mt-tokenize no.tokens.h5
 
+if ! sanitized; then
+  case_ "a file that HDF5 does not survive is named"
+  # Found by fuzz_read_hdf5; HDF5 1.10.8 follows a null pointer, others may refuse it.
+  run mt-tokenize hyperspectral faulty_in_hdf5.mat --size 2x2 --fit no.h5 --width 8 -o no.tokens.h5
+  expect_clean_failure mt-tokenize no.tokens.h5
+  expect_stderr "faulty_in_hdf5.mat"
+fi
+
 if command -v /usr/bin/time >/dev/null && ! sanitized; then
   case_ "a scene of 2 GB streams in little memory"
   # Sparse: 2000 x 2500 pixels, 200 bands of 16 bits, band sequential; 3 labelled rows.
