@@ -23,7 +23,10 @@ if(MT_FUZZ)
   target_link_options(mt_settings INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
-# Read once a target instead of once a file: they are most of what the compiler reads. Every file includes what it uses all
-# the same; -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON builds without.
+# Read once a target instead of once a file: they are most of what the compiler reads. GCC forgets which of them are the
+# system's, and warns of those too, so not where warnings are errors; thus every file is known to include what it uses.
 set(MT_COMMON_HEADERS <algorithm> <cmath> <filesystem> <functional> <map> <memory> <optional> <span> <string>
   <string_view> <unordered_map> <vector> <fmt/format.h> <nlohmann/json.hpp>)
+if(MT_WERROR)
+  set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)
+endif()
