@@ -172,8 +172,11 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 bool is_verbose(const CLI::App& app) {
-  const CLI::Option* option = app.get_option_no_throw("--verbose");
-  if (option != nullptr && option->count() > 0) return true;
+  const auto given = [&](const char* name) {
+    const CLI::Option* option = app.get_option_no_throw(name);
+    return option != nullptr && option->count() > 0;
+  };
+  if (given("--verbose")) return !given("--quiet");
   const auto chosen = app.get_subcommands();
   return std::any_of(chosen.begin(), chosen.end(), [](const CLI::App* one) { return is_verbose(*one); });
 }

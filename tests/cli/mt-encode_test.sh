@@ -129,7 +129,7 @@ expect_clean_failure mt-encode no.h5
 expect_stderr "these tokens have no class token (--pool mean, or --cls zero)"
 
 case_ "mt-encode: --verbose says how it computed, and what that took"
-run mt-encode tokens.h5 $tower --threads 2 --verbose -o verbose.h5
+run mt-encode tokens.h5 ${tower/--quiet/} --threads 2 --verbose -o verbose.h5
 expect_status 0
 expect_stderr "f32 on 2 threads"
 expect_stderr "s of processor time, at most"
