@@ -2,12 +2,14 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/tensor.h"
+#include "base/text.h"
 #include "store/model.h"
 
 namespace mt {
@@ -21,6 +23,15 @@ T config_value(const nlohmann::json& config, const char* name) {
     throw Error("head", fmt::format("\"{}\" is missing in its configuration, or of another type", name),
                 "train it again with mt-train-head");
   }
+}
+
+// Whether the configuration has this word under the name; nothing there: no. Throws Error for any other word.
+inline bool config_says(const nlohmann::json& config, const char* name, std::string_view word) {
+  if (!config.contains(name)) return false;
+  const auto found = config_value<std::string>(config, name);
+  if (found == word) return true;
+  throw Error("head", fmt::format("its {} \"{}\" is not known to this version", name, printable(found)),
+              "use a newer version");
 }
 
 // Throws Error when it is missing.

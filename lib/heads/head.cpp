@@ -19,27 +19,8 @@ namespace mt {
 
 namespace {
 
-constexpr std::string_view kMean = "standardise.mean", kDeviation = "standardise.deviation";
-
 bool all_finite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); });
-}
-
-std::optional<Standardisation> read_standardisation(const Part& part, std::size_t width) {
-  if (!part.has(std::string(kMean)) && !part.has(std::string(kDeviation))) return std::nullopt;
-  const auto read = [&](const std::string& name) {
-    const Tensor& tensor = head_tensor(part, name);
-    if (tensor.shape() != Shape{width} || tensor.dtype() != DType::f32) {
-      throw Error("head", fmt::format("{} is {}, not float32 [{}]", name, to_string(tensor.shape()), width));
-    }
-    const auto values = tensor.as<float>();
-    return std::vector<float>(values.begin(), values.end());
-  };
-  Standardisation result{read(std::string(kMean)), read(std::string(kDeviation))};
-  for (const float deviation : result.deviation) {
-    if (!(deviation > 0)) throw Error("head", fmt::format("{} has {}, which is not positive", kDeviation, deviation));
-  }
-  return result;
 }
 
 HeadDescription read_description(const Part& part) {
@@ -60,14 +41,8 @@ HeadDescription read_description(const Part& part) {
   }
   if (description.width == 0) throw Error("head", "takes features of width 0", "train it again");
   description.input = head_input_from(part.config);
-  description.standardisation = read_standardisation(part, description.width);
-  if (part.config.contains("scores")) {
-    const auto scores = config_value<std::string>(part.config, "scores");
-    if (scores != "one_vs_rest")
-      throw Error("head", fmt::format("its scores \"{}\" are not known to this version", printable(scores)),
-                  "use a newer version");
-    description.one_vs_rest = true;
-  }
+  if (Standardisation::is_in(part)) description.standardisation = Standardisation::from(part, description.width);
+  description.one_vs_rest = config_says(part.config, "scores", "one_vs_rest");
   description.training = config_value<nlohmann::json>(part.config, "training");
   return description;
 }
@@ -160,11 +135,7 @@ Part Head::to_part() const {
   part.config["input"] = mt::to_json(description_.input);
   part.config["training"] = description_.training;
   if (description_.one_vs_rest) part.config["scores"] = "one_vs_rest";
-  if (const auto& standard = description_.standardisation) {
-    part.tensors.emplace(kMean, Tensor::of<float>({standard->mean.size()}, std::span<const float>(standard->mean)));
-    part.tensors.emplace(kDeviation,
-                         Tensor::of<float>({standard->deviation.size()}, std::span<const float>(standard->deviation)));
-  }
+  if (description_.standardisation) description_.standardisation->add_to(part);
   describe(part);
   return part;
 }
@@ -225,6 +196,8 @@ void Head::scores_of_tile(const float* x, float* scores) const {
   else
     softmax_rows({scores, kTile * classes}, classes);
 }
+
+double sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
 
 void softmax_rows(std::span<float> values, std::size_t classes) {
   std::vector<double> exponentials(classes);

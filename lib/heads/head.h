@@ -119,6 +119,8 @@ class Head {
   HeadDescription description_;
 };
 
+// 1 / (1 + exp(-x)), which overflows nowhere.
+double sigmoid(double x);
 // In place, each row of [rows, classes] becomes its softmax, computed in double precision.
 void softmax_rows(std::span<float> values, std::size_t classes);
 // Likewise its sigmoids, divided by their sum.

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "heads/config.h"
 #include "heads/network_head.h"
 
@@ -17,18 +16,6 @@ namespace mt {
 namespace {
 
 constexpr std::size_t kTile = 64;  // rows that meet the same instructions, the last ones filled up with zeros
-
-std::vector<float> numbers(const Part& part, const std::string& name, std::size_t count) {
-  const Tensor& tensor = head_tensor(part, name);
-  if (tensor.dtype() != DType::f32 || tensor.shape() != Shape{count}) {
-    throw Error(
-        "head",
-        fmt::format("{} is {} {}, not float32 [{}]", name, name_of(tensor.dtype()), to_string(tensor.shape()), count),
-        "train it again");
-  }
-  const auto values = tensor.as<float>();
-  return {values.begin(), values.end()};
-}
 
 }  // namespace
 
@@ -45,18 +32,9 @@ RegressionHead RegressionHead::from(const Part& part) {
     throw Error("head", fmt::format("has {} names of {} targets", head.target_names.size(), targets), "train it again");
   head.input = head_input_from(part.config);
   head.training = config_value<nlohmann::json>(part.config, "training");
-  if (part.config.contains("output")) {
-    const auto output = config_value<std::string>(part.config, "output");
-    if (output != "sigmoid")
-      throw Error("head", fmt::format("its output \"{}\" is not known to this version", printable(output)),
-                  "use a newer version");
-    head.sigmoid = true;
-  }
+  head.sigmoid = config_says(part.config, "output", "sigmoid");
   require_finite(part);
-  head.standardisation = {numbers(part, "standardise.mean", width), numbers(part, "standardise.deviation", width)};
-  for (const float deviation : head.standardisation.deviation) {
-    if (!(deviation > 0)) throw Error("head", "has a deviation that is not positive", "train it again");
-  }
+  head.standardisation = Standardisation::from(part, width);
   head.network = Network(network_shape_from(part.config, width, targets), part.tensors);
   return head;
 }
@@ -71,9 +49,7 @@ Part RegressionHead::to_part() const {
                  {"input", to_json(input)},
                  {"training", training}};
   if (sigmoid) part.config["output"] = "sigmoid";
-  part.tensors["standardise.mean"] = Tensor::of<float>({width()}, std::span<const float>(standardisation.mean));
-  part.tensors["standardise.deviation"] =
-      Tensor::of<float>({width()}, std::span<const float>(standardisation.deviation));
+  standardisation.add_to(part);
   describe_network(network, part);
   return part;
 }
@@ -94,7 +70,7 @@ Tensor RegressionHead::predict(const Tensor& features, ThreadPool& pool) const {
     standardisation.apply(from, x.data(), count);
     network.forward_rows(x.data(), y.data(), kTile);
     if (sigmoid) {
-      for (float& value : y) value = static_cast<float>(1 / (1 + std::exp(-double{value})));
+      for (float& value : y) value = static_cast<float>(mt::sigmoid(value));
     }
     std::copy_n(y.data(), count * targets(), predictions.as<float>().data() + begin * targets());
   });

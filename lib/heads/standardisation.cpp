@@ -2,14 +2,51 @@
 
 #include <cmath>
 #include <limits>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "heads/config.h"
 
 namespace mt {
+
+namespace {
+
+constexpr const char *kMean = "standardise.mean", *kDeviation = "standardise.deviation";
+
+}  // namespace
 
 void Standardisation::apply(const float* x, float* y, std::size_t rows) const {
   const std::size_t width = mean.size();
   for (std::size_t r = 0; r < rows; ++r) {
     for (std::size_t d = 0; d < width; ++d) y[r * width + d] = (x[r * width + d] - mean[d]) / deviation[d];
   }
+}
+
+bool Standardisation::is_in(const Part& head) { return head.has(kMean) || head.has(kDeviation); }
+
+Standardisation Standardisation::from(const Part& head, std::size_t width) {
+  const auto read = [&](const std::string& name) {
+    const Tensor& tensor = head_tensor(head, name);
+    if (tensor.shape() != Shape{width} || tensor.dtype() != DType::f32) {
+      throw Error("head", fmt::format("{} is {}, not float32 [{}]", name, to_string(tensor.shape()), width),
+                  "train it again");
+    }
+    const auto values = tensor.as<float>();
+    return std::vector<float>(values.begin(), values.end());
+  };
+  Standardisation result{read(kMean), read(kDeviation)};
+  for (const float one : result.deviation) {
+    if (!(one > 0))
+      throw Error("head", fmt::format("{} has {}, which is not positive", kDeviation, one), "train it again");
+  }
+  return result;
+}
+
+void Standardisation::add_to(Part& head) const {
+  head.tensors.emplace(kMean, Tensor::of<float>({mean.size()}, std::span<const float>(mean)));
+  head.tensors.emplace(kDeviation, Tensor::of<float>({deviation.size()}, std::span<const float>(deviation)));
 }
 
 Moments::Moments(std::size_t width) : mean_(width), squares_(width) {}

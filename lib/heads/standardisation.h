@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include "store/model.h"
+
 namespace mt {
 
 struct Standardisation {
@@ -13,6 +15,12 @@ struct Standardisation {
 
   // x: [rows, D] -> y: [rows, D], (x - mean) / deviation. y may be x.
   void apply(const float* x, float* y, std::size_t rows) const;
+
+  // As tensors standardise.mean and standardise.deviation of a head's part, float32 [D].
+  static bool is_in(const Part& head);  // either of them
+  // Throws Error: missing, other shapes, a deviation that is not positive.
+  static Standardisation from(const Part& head, std::size_t width);
+  void add_to(Part& head) const;
 };
 
 // Mean and variance of each column of [N, D], streamed in double precision (Chan, Golub and LeVeque 1983: blocks are

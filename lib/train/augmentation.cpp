@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "tokenize/image_tokenizer.h"
+#include "train/picture_layout.h"
 
 namespace mt {
 
@@ -152,9 +153,7 @@ void Augmentation::move_picture(Batch& batch, std::size_t s, Random& random) con
   const std::size_t first = batch.row_begin(s), height = rows * side_, width = columns * side_;
   if (rows * columns != batch.row_end(s) - first) return;  // no single picture
   const Tensor before = batch.rows.rows_copy(first, first + rows * columns);
-  const auto place = [&](std::size_t channel, std::size_t y, std::size_t x) {
-    return std::pair{y / side_ * columns + x / side_, (channel * side_ + y % side_) * side_ + x % side_};
-  };
+  const PatchPlaces place{side_, columns};
   const auto clamped = [](std::ptrdiff_t value, std::size_t end) {
     return static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(value, 0, static_cast<std::ptrdiff_t>(end) - 1));
   };

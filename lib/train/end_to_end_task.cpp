@@ -10,6 +10,7 @@
 #include "base/interrupt.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "heads/head.h"
 #include "layers/tiles.h"
 
 namespace mt {
@@ -206,7 +207,7 @@ double EndToEndTask::squared_error(std::span<const float> outputs, std::span<con
   double sum = 0;
   for (std::size_t k = 0; k < outputs.size(); ++k) {
     double predicted = outputs[k];
-    if (model_.sigmoid) predicted = 1 / (1 + std::exp(-predicted));
+    if (model_.sigmoid) predicted = sigmoid(predicted);
     if (model_.target_scale)
       predicted = predicted * double{model_.target_scale->deviation[k]} + double{model_.target_scale->mean[k]};
     const double error = predicted - double{numbers[k]};

@@ -188,11 +188,15 @@ Network EndToEndTraining::head_to_begin_with(NetworkShape shape) {
   return own;
 }
 
+NetworkShape EndToEndTraining::fresh_head_shape() const {
+  const std::size_t encoded = feature_width(architecture_of(model_.part("encoder")), encode_);
+  return network_shape_of(settings_.head, encoded + set_.schema().number_width, outputs());
+}
+
 // A trained head's numbers where the model has one, else fresh ones behind features that are standardised as the
 // untrained tokenizer makes them.
 void EndToEndTraining::begin_head() {
-  const NetworkShape shape =
-      network_shape_of(settings_.head, encoder_->feature_width(encode_) + set_.schema().number_width, outputs());
+  const NetworkShape shape = fresh_head_shape();
   if (model_.has("head")) {
     head_ = std::make_unique<Network>(head_to_begin_with(shape));
     for (Parameter* parameter : head_->parameters()) parameter->clear_gradient();
@@ -267,12 +271,7 @@ void EndToEndTraining::set_rates() {
 // Of the parts; once they are trained, of all that learned.
 nlohmann::json EndToEndTraining::parameter_counts() {
   const std::size_t tokenizer = values_of(embedding_->parameters());
-  const Architecture architecture = architecture_of(model_.part("encoder"));
-  const std::size_t head =
-      head_ ? head_->shape().parameter_count()
-            : network_shape_of(settings_.head, feature_width(architecture, encode_) + set_.schema().number_width,
-                               outputs())
-                  .parameter_count();
+  const std::size_t head = (head_ ? head_->shape() : fresh_head_shape()).parameter_count();
   nlohmann::json counts = {{"head", head}, {"tokenizer", tokenizer}, {"encoder", values_of(model_.part("encoder"))}};
   if (encoder_) counts["trained"] = head + (settings_.tokenizer ? tokenizer : 0) + values_of(encoder_->parameters());
   return counts;

@@ -58,6 +58,7 @@ class EndToEndTraining {
   TrainedModel train(Watch& watch);
 
  private:
+  NetworkShape fresh_head_shape() const;  // of one that begins anew
   void begin_head();
   Network head_to_begin_with(NetworkShape shape);
   void measure_targets();

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "heads/head.h"
+
 namespace mt {
 
 namespace {
@@ -20,9 +22,12 @@ double log_sum_exp(std::span<const float> logits) {
 // log(1 + exp(x)), which overflows nowhere: -log(sigmoid(-x)).
 double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
 
-double sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
-
 std::size_t index_of(const Target& target) { return static_cast<std::size_t>(target.label); }
+
+// -log(probability of the label).
+double surprise(std::span<const float> logits, const Target& target) {
+  return log_sum_exp(logits) - logits[index_of(target)];
+}
 
 }  // namespace
 
@@ -64,7 +69,7 @@ double CrossEntropy::forward_backward(std::span<const float> logits, const Targe
 }
 
 double CrossEntropy::plain(std::span<const float> logits, const Target& target) const {
-  return log_sum_exp(logits) - logits[index_of(target)];
+  return surprise(logits, target);
 }
 
 FocalLoss::FocalLoss(std::size_t classes, double gamma, std::vector<double> class_weights)
@@ -75,26 +80,24 @@ FocalLoss::FocalLoss(std::size_t classes, double gamma, std::vector<double> clas
 double FocalLoss::weight_of(const Target& target) const { return class_weights_[index_of(target)]; }
 
 double FocalLoss::forward(std::span<const float> logits, const Target& target) const {
-  const double surprise = plain(logits, target);
-  return weight_of(target) * std::pow(-std::expm1(-surprise), gamma_) * surprise;
+  const double missing = surprise(logits, target);
+  return weight_of(target) * std::pow(-std::expm1(-missing), gamma_) * missing;
 }
 
 double FocalLoss::forward_backward(std::span<const float> logits, const Target& target, std::span<float> slope) const {
   const double normaliser = log_sum_exp(logits);
   const std::size_t right = index_of(target);
-  const double surprise = normaliser - logits[right], p = std::exp(-surprise), missed = -std::expm1(-surprise);
+  const double missing = normaliser - logits[right], p = std::exp(-missing), missed = -std::expm1(-missing);
   const double weight = class_weights_[right], damping = std::pow(missed, gamma_);
   // d loss / d log p = gamma (1 - p)^(gamma - 1) p log p - (1 - p)^gamma; its first term vanishes where p is 1.
-  const double steep = missed > 0 ? gamma_ * damping / missed * p * surprise : 0;
+  const double steep = missed > 0 ? gamma_ * damping / missed * p * missing : 0;
   const double by_log = -weight * (damping + steep);
   for (std::size_t c = 0; c < logits.size(); ++c)
     slope[c] = static_cast<float>(by_log * ((c == right ? 1 : 0) - std::exp(logits[c] - normaliser)));
-  return weight * damping * surprise;
+  return weight * damping * missing;
 }
 
-double FocalLoss::plain(std::span<const float> logits, const Target& target) const {
-  return log_sum_exp(logits) - logits[index_of(target)];
-}
+double FocalLoss::plain(std::span<const float> logits, const Target& target) const { return surprise(logits, target); }
 
 BinaryCrossEntropy::BinaryCrossEntropy(std::size_t outputs, double smoothing, std::vector<double> class_weights)
     : smoothing_(smoothing), class_weights_(std::move(class_weights)) {

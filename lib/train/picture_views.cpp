@@ -15,19 +15,10 @@ namespace mt {
 
 namespace {
 
-// Where a value of a picture lies among its patches: which one, and which of its numbers.
-struct Places {
-  std::size_t side, columns;  // patches beside each other
-
-  std::pair<std::size_t, std::size_t> operator()(std::size_t channel, std::size_t y, std::size_t x) const {
-    return {y / side * columns + x / side, (channel * side + y % side) * side + x % side};
-  }
-};
-
 // A part of the picture whose patches are rows from `first` on, as pixels [height, width, channels].
 template <class T>
 Tensor pixels_of(const Tensor& rows, std::size_t first, const PictureLayout& layout, const Rectangle& part) {
-  const Places places{layout.patch, layout.stored.width / layout.patch};
+  const PatchPlaces places{layout.patch, layout.stored.width / layout.patch};
   Tensor pixels(rows.dtype(), {part.size.height, part.size.width, layout.channels});
   T* out = pixels.as<T>().data();
   for (std::size_t y = 0; y < part.size.height; ++y) {
@@ -44,7 +35,7 @@ Tensor pixels_of(const Tensor& rows, std::size_t first, const PictureLayout& lay
 // The way back, of pictures of the size that is learned.
 template <class T>
 void cut_into(const Tensor& pixels, const PictureLayout& layout, Tensor& rows, std::size_t first) {
-  const Places places{layout.patch, layout.size.width / layout.patch};
+  const PatchPlaces places{layout.patch, layout.size.width / layout.patch};
   const T* in = pixels.as<T>().data();
   for (std::size_t y = 0; y < layout.size.height; ++y) {
     for (std::size_t x = 0; x < layout.size.width; ++x) {

@@ -91,7 +91,7 @@ TEST_CASE("ENVI: no value stands for itself, class names come along") {
       "f");
   CHECK(header.class_names == std::vector<std::string>{"none", "tree", "water"});
   const std::string numbers = "\7\3";
-  const auto cube = strided_cube(header.layout, std::as_bytes(std::span(numbers)), nullptr, false, "f");
+  const auto cube = strided_cube(header.layout, std::as_bytes(std::span(numbers)), nullptr, "f");
   const Tensor row = cube->read_rows(0, 1);
   CHECK(std::isnan(row.as<float>()[0]));
   CHECK(row.as<float>()[1] == 3.0F);

@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                              (layout.size.columns - 1) * layout.column_stride + (layout.bands - 1) * layout.band_stride;
     if (last != count - 1) std::abort();
     const std::vector<std::byte> numbers(std::size_t{1} << 16);
-    mt::strided_cube(layout, numbers, nullptr, false, "fuzz")->read_rows(0, layout.size.rows);
+    mt::strided_cube(layout, numbers, nullptr, "fuzz")->read_rows(0, layout.size.rows);
   } catch (const mt::Error&) {  // refused, or larger than the numbers at hand
   }
   return 0;

@@ -100,7 +100,7 @@ TEST_CASE("damaged parts, other numbers of bands, pixels without a value") {
   layout.bands = 1;
   layout.row_stride = 2;
   layout.column_stride = layout.band_stride = 1;
-  const auto holes = strided_cube(layout, std::as_bytes(std::span(values)), nullptr, false, "holes");
+  const auto holes = strided_cube(layout, std::as_bytes(std::span(values)), nullptr, "holes");
   const SpectralSamples samples(*holes, "holes", all_pixels(*holes), fitted(*holes, 1, 1, ScaleKind::minmax));
   Batch batch = samples.empty_batch();
   CHECK_NOTHROW(samples.make(0, batch));

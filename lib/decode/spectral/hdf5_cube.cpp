@@ -115,7 +115,7 @@ std::unique_ptr<SpectralCube> Hdf5Variables::open(const std::string& name, const
   if (shape.size() == 3) return std::make_unique<SlabCube>(file_, std::move(opened), layout.size, layout.bands, where);
   const auto matrix =
       std::make_shared<const Tensor>(h5::read_tensor(file_->file.get(), name, where, kLargestMatrix).to(DType::f32));
-  return strided_cube(layout, matrix->bytes(), matrix, false, where);
+  return strided_cube(layout, matrix->bytes(), matrix, where);
 }
 
 }  // namespace mt

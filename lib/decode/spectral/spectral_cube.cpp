@@ -58,7 +58,7 @@ std::unique_ptr<SpectralCube> open_envi(const fs::path& path, const fs::path& he
   const auto file = MappedFile::open(data);
   const auto bytes = file->bytes();
   const auto numbers = bytes.subspan(std::min(header.offset, bytes.size()));
-  return strided_cube(header.layout, numbers, file, true, data.string(), header.class_names);
+  return strided_cube(header.layout, numbers, file, data.string(), header.class_names);
 }
 
 // A variable that may be chosen: its name and its dimensions as in MATLAB.
@@ -115,8 +115,7 @@ std::unique_ptr<SpectralCube> open_matlab(const std::shared_ptr<const MappedFile
     const MatlabVariable* variable = file.find(name);
     if (variable == nullptr || !variable->numeric || element_count(variable->dimensions) != 1) return std::nullopt;
     const MatlabArray array = file.read(name);
-    const auto cube =
-        strided_cube(matlab_layout(array, SceneSize{1, 1}, path), array.elements, array.keep_alive, false, path);
+    const auto cube = strided_cube(matlab_layout(array, SceneSize{1, 1}, path), array.elements, array.keep_alive, path);
     return static_cast<double>(cube->read_rows(0, 1).as<float>()[0]);
   };
   if (!choice.size) choice.size = stated_size(scalar);
@@ -127,9 +126,8 @@ std::unique_ptr<SpectralCube> open_matlab(const std::shared_ptr<const MappedFile
   const std::string name = chosen(candidates, choice, path);
   const MatlabArray array = file.read(name);
   const std::string where = fmt::format("{}: {}", path, name);
-  const bool in_file = array.keep_alive == nullptr;
-  const std::shared_ptr<const void> keep_alive = in_file ? std::shared_ptr<const void>(mapped) : array.keep_alive;
-  return strided_cube(matlab_layout(array, choice.size, where), array.elements, keep_alive, in_file, where);
+  const std::shared_ptr<const void> keep_alive = array.keep_alive ? array.keep_alive : mapped;
+  return strided_cube(matlab_layout(array, choice.size, where), array.elements, keep_alive, where);
 }
 
 std::unique_ptr<SpectralCube> open_numpy(const fs::path& path, ArrayFormat format, const CubeChoice& choice) {
@@ -143,9 +141,7 @@ std::unique_ptr<SpectralCube> open_numpy(const fs::path& path, ArrayFormat forma
   layout.kind = array.header.kind;
   layout.item_bytes = array.header.item_bytes;
   layout.big_endian = array.header.big_endian;
-  // Only the elements of a C-ordered .npy lie in the file itself.
-  const bool mapped = format == ArrayFormat::npy && array.header.data_offset > 0 && !array.header.fortran_order;
-  return strided_cube(layout, array.elements, array.keep_alive, mapped, array.where);
+  return strided_cube(layout, array.elements, array.keep_alive, array.where);
 }
 
 }  // namespace

@@ -66,10 +66,9 @@ struct CubeLayout {
   bool big_endian = false;
   std::optional<double> ignore;  // what stands for "no value"
 };
-// elements: as many as the layout needs (Error otherwise). mapped: they lie in a mapped file, whose pages are let go
-// after each read.
+// elements: as many as the layout needs (Error otherwise). Pages of a MappedFile are released after each read.
 std::unique_ptr<SpectralCube> strided_cube(const CubeLayout& layout, std::span<const std::byte> elements,
-                                           std::shared_ptr<const void> keep_alive, bool mapped, std::string where,
+                                           std::shared_ptr<const void> keep_alive, std::string where,
                                            std::vector<std::string> class_names = {});
 
 // The layout of an array in C order. shape: [rows, columns, bands] or, reversed (MATLAB's, as HDF5 keeps it), [bands,

@@ -1,6 +1,3 @@
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -12,6 +9,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "decode/spectral/spectral_cube.h"
 
 namespace mt {
@@ -30,12 +28,11 @@ T loaded(const std::byte* from, bool swap) {
 class StridedCube final : public SpectralCube {
  public:
   StridedCube(const CubeLayout& layout, std::span<const std::byte> elements, std::shared_ptr<const void> keep_alive,
-              bool mapped, std::string where, std::vector<std::string> class_names)
+              std::string where, std::vector<std::string> class_names)
       : SpectralCube(layout.size, layout.bands, std::move(where)),
         layout_(layout),
         elements_(elements),
-        keep_alive_(std::move(keep_alive)),
-        mapped_(mapped) {
+        keep_alive_(std::move(keep_alive)) {
     class_names_ = std::move(class_names);
   }
 
@@ -52,7 +49,7 @@ class StridedCube final : public SpectralCube {
       default:
         gather_whole<std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t>(begin, end, rows);
     }
-    if (mapped_) let_go(elements_);
+    release_pages(elements_);  // of a file that is larger than memory
     return rows;
   }
 
@@ -95,49 +92,40 @@ class StridedCube final : public SpectralCube {
         for (std::size_t r = begin; r < end; ++r) {
           for (std::size_t c = 0; c < columns; ++c) at(r, c, b);
         }
-        let_go_of_band(begin, end, b);
+        release_band(begin, end, b);
       }
     } else {
       for (std::size_t b = 0; b < bands; ++b) {
         for (std::size_t c = 0; c < columns; ++c) {
           for (std::size_t r = begin; r < end; ++r) at(r, c, b);
         }
-        let_go_of_band(begin, end, b);
+        release_band(begin, end, b);
       }
     }
   }
 
   // After rows [begin, end) of a band, where bands lie apart: the system maps up to 2 MiB around each place that is
   // touched, and so would come to hold that for each band.
-  void let_go_of_band(std::size_t begin, std::size_t end, std::size_t band) const {
+  void release_band(std::size_t begin, std::size_t end, std::size_t band) const {
     constexpr std::size_t kAround = std::size_t{2} << 20;
-    if (!mapped_ || layout_.band_stride < layout_.row_stride) return;
+    if (layout_.band_stride < layout_.row_stride) return;
     const std::size_t first = band * layout_.band_stride + begin * layout_.row_stride;
     const std::size_t last = band * layout_.band_stride + (end - 1) * layout_.row_stride +
                              (layout_.size.columns - 1) * layout_.column_stride;
     const std::size_t from = first * layout_.item_bytes, to = (last + 1) * layout_.item_bytes;
-    let_go(elements_.subspan(from - std::min(from, kAround),
-                             std::min(from, kAround) + std::min(elements_.size(), to + kAround) - from));
-  }
-
-  // Pages of a file that is larger than memory come back when they are needed.
-  static void let_go(std::span<const std::byte> bytes) {
-    const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto start = reinterpret_cast<std::uintptr_t>(bytes.data()) / page * page;
-    const auto end = reinterpret_cast<std::uintptr_t>(bytes.data() + bytes.size());
-    ::madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
+    release_pages(elements_.subspan(from - std::min(from, kAround),
+                                    std::min(from, kAround) + std::min(elements_.size(), to + kAround) - from));
   }
 
   CubeLayout layout_;
   std::span<const std::byte> elements_;
   std::shared_ptr<const void> keep_alive_;
-  bool mapped_;
 };
 
 }  // namespace
 
 std::unique_ptr<SpectralCube> strided_cube(const CubeLayout& layout, std::span<const std::byte> elements,
-                                           std::shared_ptr<const void> keep_alive, bool mapped, std::string where,
+                                           std::shared_ptr<const void> keep_alive, std::string where,
                                            std::vector<std::string> class_names) {
   const std::size_t count = element_count({layout.size.rows, layout.size.columns, layout.bands});
   const std::size_t need = checked_mul(count, layout.item_bytes, where);
@@ -151,7 +139,7 @@ std::unique_ptr<SpectralCube> strided_cube(const CubeLayout& layout, std::span<c
                             layout.size.rows, layout.size.columns, layout.bands, layout.item_bytes, need),
                 "copy it again");
   }
-  return std::make_unique<StridedCube>(layout, elements.first(need), std::move(keep_alive), mapped, std::move(where),
+  return std::make_unique<StridedCube>(layout, elements.first(need), std::move(keep_alive), std::move(where),
                                        std::move(class_names));
 }
 
