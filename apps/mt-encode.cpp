@@ -276,10 +276,7 @@ cli::Outcome encode(const Options& o) {
 
   const Digest digest = digest_of(part);
   ThreadPool pool(thread_count(o.common.threads));
-  const Precision wanted = precision_named(o.dtype), precision = cpu_precision(wanted, architecture_of(part));
-  if (precision != wanted) {
-    progress.note(fmt::format("this machine has no {} products: computing in {}", o.dtype, name_of(precision)));
-  }
+  const Precision precision = cpu_precision(precision_named(o.dtype), architecture_of(part), progress);
   if (o.common.verbose) say_kernels(precision, pool.size(), progress);
   const auto encoder = make_cpu_encoder(part, pool, precision);
   model.reset();  // the encoder has its own copy of the weights

@@ -15,10 +15,10 @@ namespace mt::train_head {
 namespace {
 
 constexpr const char* kGroup = "End to end";
-constexpr const char* kOptions[] = {"--train",    "--train-encoder",  "--train-blocks",     "--new-tokenizer",
-                                    "--pool",     "--tokenizer-rate", "--encoder-rate",     "--layer-decay",
-                                    "--ema",      "--augment",        "--stochastic-depth", "--budget",
-                                    "--recompute"};
+constexpr const char* kOptions[] = {"--train",     "--train-encoder",  "--train-blocks",     "--new-tokenizer",
+                                    "--pool",      "--tokenizer-rate", "--encoder-rate",     "--layer-decay",
+                                    "--ema",       "--augment",        "--stochastic-depth", "--budget",
+                                    "--recompute", "--dtype"};
 
 // "all", "norms", "biases" or "lora:RANK".
 void read_scope(const std::string& text, EncoderTraining& encoder) {
@@ -76,6 +76,7 @@ EndToEndSettings settings_of(const EndToEndOptions& options, const HeadTrainingS
                                : options.recompute == "never" ? Recompute::never
                                                               : Recompute::automatic;
   settings.encoder.memory = head.memory;
+  settings.encoder.precision = precision_named(options.dtype);
   if (!options.augment.empty()) settings.augmentation = augmentation_named(options.augment);
   if (!options.pool.empty()) settings.pool = pooling_named(options.pool);
   return settings;
@@ -159,6 +160,11 @@ void add_end_to_end_options(CLI::App& app, EndToEndOptions& o) {
              ->check(CLI::IsMember({"auto", "always", "never"}))
              ->capture_default_str(),
          "WHEN");
+  option(app.add_option("--dtype", o.dtype,
+                        "Products with the encoder's weights: f32, or bf16 with sums and learned weights in float32")
+             ->check(CLI::IsMember({"f32", "bf16"}))
+             ->capture_default_str(),
+         "TYPE");
 }
 
 void refuse_end_to_end_options(const CLI::App& app) {

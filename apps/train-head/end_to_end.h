@@ -13,7 +13,7 @@ namespace mt::train_head {
 
 struct EndToEndOptions {
   std::vector<std::string> models;
-  std::string train = "head,tokenizer", encoder_scope, blocks, augment, pool, recompute = "auto";
+  std::string train = "head,tokenizer", encoder_scope, blocks, augment, pool, recompute = "auto", dtype = "f32";
   double ema = 0;
   EndToEndSettings settings;  // what options fill in directly
 };

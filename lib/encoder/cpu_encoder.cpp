@@ -239,6 +239,14 @@ Precision cpu_precision(Precision wanted, const Architecture& a) {
   return fits && has(kernels(), wanted) ? wanted : Precision::f32;
 }
 
+Precision cpu_precision(Precision wanted, const Architecture& architecture, Progress& progress) {
+  const Precision precision = cpu_precision(wanted, architecture);
+  if (precision != wanted) {
+    progress.note(fmt::format("this machine has no {} products: computing in {}", name_of(wanted), name_of(precision)));
+  }
+  return precision;
+}
+
 std::unique_ptr<Encoder> make_cpu_encoder(const Part& encoder, ThreadPool& pool, Precision precision) {
   return std::make_unique<CpuEncoder>(encoder, pool, precision);
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/progress.h"
 #include "base/tensor.h"
 #include "base/threads.h"
 #include "encoder/layer_times.h"
@@ -71,6 +72,8 @@ std::string_view name_of(Precision precision);
 // The precision that this machine gives when `wanted` is asked for, which is float32 where it has no such products, or
 // where the encoder's sizes do not fill their groups of 4 numbers.
 Precision cpu_precision(Precision wanted, const Architecture& architecture);
+// The same, and says so where it is another.
+Precision cpu_precision(Precision wanted, const Architecture& architecture, Progress& progress);
 
 // The CPU executor; the pool is shared with the rest of the program. Precision: one that cpu_precision gave.
 std::unique_ptr<Encoder> make_cpu_encoder(const Part& encoder, ThreadPool& pool, Precision precision = Precision::f32);

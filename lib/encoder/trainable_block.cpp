@@ -39,6 +39,7 @@ PackedLinear linear_of(const Part& part, const std::string& name, const BlockTra
   of_linear.bias = training.biases;
   of_linear.rank = rank;
   of_linear.backwards = training.backwards;
+  of_linear.precision = training.precision;
   return {name, float_tensor(part, name + ".weight"), float_tensor(part, name + ".bias"), of_linear,
           Random(training.seed, stream_of(name))};
 }

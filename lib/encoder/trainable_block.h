@@ -45,7 +45,8 @@ struct BlockBuffers {
 struct BlockTraining {
   bool weights = false, norms = false, biases = false;  // learn
   std::size_t lora_rank = 0;
-  bool backwards = true;  // backward will be called
+  bool backwards = true;                 // backward will be called
+  Precision precision = Precision::f32;  // of the products with weights
   std::uint64_t seed = 0;
 };
 

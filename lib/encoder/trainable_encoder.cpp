@@ -114,6 +114,7 @@ TrainableEncoder::State::State(const Part& part, const EncoderTraining& wanted, 
   if (!training.token_gradients) first = learns ? training.blocks.value_or(BlockRange{}).first : count;
   BlockTraining of_block;
   of_block.seed = training.seed;
+  of_block.precision = training.precision;
   for (std::size_t i = 0; i < count; ++i) {
     const bool here = in_range(training, i);
     of_block.weights = here && training.scope == Scope::all;

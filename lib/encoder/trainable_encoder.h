@@ -39,6 +39,9 @@ struct EncoderTraining {
   // linearly to it (Huang et al., 2016). In [0, 1).
   double stochastic_depth = 0;
   std::uint64_t seed = 0;  // of LoRA's first values and of stochastic depth
+  // Of the products with the blocks' weights, both ways: f32, or bf16 where cpu_precision gives it. Sums, gradients of
+  // weights, and the weights that learn stay float32.
+  Precision precision = Precision::f32;
 
   // Activations inside a block are kept for backward while they fit into `memory` bytes, else computed again.
   enum class Recompute : std::uint8_t { automatic, always, never };

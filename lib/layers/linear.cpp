@@ -29,8 +29,8 @@ Linear::Linear(std::span<const float> weight, std::span<const float> bias, std::
       order_(order),
       uses_onednn_(backend == ProductBackend::onednn ||
                    (backend == ProductBackend::automatic && kernels.isa == Isa::generic)) {
-  if (order == WeightOrder::by_input && precision != Precision::f32) {
-    throw std::logic_error("linear: only float32 weights are packed by input");
+  if (order == WeightOrder::by_input && precision == Precision::int8) {
+    throw std::logic_error("linear: int8 weights are not packed by input");
   }
   replace(weight, bias);
 }
@@ -46,10 +46,12 @@ void Linear::replace(std::span<const float> weight, std::span<const float> bias)
     const std::vector<float> turned =
         order_ == WeightOrder::by_input ? transposed(weight, inputs_, outputs_) : std::vector<float>();
     onednn_.emplace(turned.empty() ? weight.data() : turned.data(), bias_.data(), inputs_, outputs_, finish_);
-  } else if (order_ == WeightOrder::by_input) {
+  } else if (order_ == WeightOrder::by_output) {
+    pack(weight);
+  } else if (precision_ == Precision::f32) {
     pack_by_input(weight);
   } else {
-    pack(weight);
+    pack_by_input_narrowed(weight);
   }
 }
 
@@ -62,6 +64,23 @@ void Linear::pack_by_input(std::span<const float> weight) {
     for (std::size_t k = 0; k < inputs_; ++k, out += panel) {
       std::fill(std::copy_n(weight.data() + k * outputs_ + column, width, out), out + panel, 0.0F);
     }
+  }
+}
+
+// A group holds two inputs of one output, which lie a row apart.
+void Linear::pack_by_input_narrowed(std::span<const float> weight) {
+  const std::size_t panel = kernels_->panel;
+  Group* panels = panels_.reserve(panel_groups(*kernels_, depth_, outputs_));
+  Aligned<float> turned(inputs_);
+  Aligned<std::uint32_t> rows(panel * depth_);  // of one panel
+  for (std::size_t begin = 0; begin < outputs_; begin += panel) {
+    const std::size_t end = std::min(begin + panel, outputs_);
+    for (std::size_t i = begin; i < end; ++i) {
+      for (std::size_t k = 0; k < inputs_; ++k) turned.data()[k] = weight[k * outputs_ + i];
+      kernels_->narrow(turned.data(), inputs_, reinterpret_cast<std::uint16_t*>(rows.data() + (i - begin) * depth_));
+    }
+    if (end - begin < panel) std::fill_n(panels + begin * depth_, panel * depth_, Group{0});
+    kernels_->pack_panels(rows.data(), depth_, begin, end, depth_, panels);
   }
 }
 

@@ -17,7 +17,7 @@ namespace mt {
 // Who multiplies: our kernels, or oneDNN where they are compiled for the baseline only.
 enum class ProductBackend : std::uint8_t { automatic, own, onednn };
 
-// How W lies in memory: [outputs, inputs] as PyTorch stores it, or its transpose [inputs, outputs] (float32 only).
+// How W lies in memory: [outputs, inputs] as PyTorch stores it, or its transpose [inputs, outputs] (not for int8).
 enum class WeightOrder : std::uint8_t { by_output, by_input };
 
 class Linear {
@@ -43,6 +43,7 @@ class Linear {
  private:
   void pack(std::span<const float> weight);
   void pack_by_input(std::span<const float> weight);
+  void pack_by_input_narrowed(std::span<const float> weight);
 
   std::size_t inputs_, outputs_, depth_;
   Finish finish_;

@@ -47,6 +47,13 @@ OperandRows Operand::of(AnyRows x) {
   return made;
 }
 
+OperandRows Operand::of_floats(Rows<const float> x) {
+  if (precision_ == Precision::f32) return x;
+  const OperandRows made = reserve(x.count, x.width);
+  for (std::size_t i = 0; i < x.count; ++i) store_row(x.row(i), false, i, x.width);
+  return made;
+}
+
 OperandRows Operand::of_normed(const LayerNorm& norm, Rows<const float> x) {
   const OperandRows made = reserve(x.count, x.width);
   if (precision_ == Precision::f32) {

@@ -34,6 +34,8 @@ class Operand {
 
   // Of what a layer wrote: as it is where the type fits, else quantised row by row.
   OperandRows of(AnyRows x);
+  // Of float32 rows, in the type that is read.
+  OperandRows of_floats(Rows<const float> x);
   // Of norm(x).
   OperandRows of_normed(const LayerNorm& norm, Rows<const float> x);
 

@@ -80,11 +80,11 @@ void PackedLinear::pack() {
   const auto weight = training_.rank > 0 ? sum.as<float>() : std::as_const(weight_.value).as<float>();
   const auto bias = std::as_const(bias_.value).as<float>();
   if (first) {
-    forward_.emplace(weight, bias, inputs_, outputs_, Finish::bias, kernels());
+    forward_.emplace(weight, bias, inputs_, outputs_, Finish::bias, kernels(), training_.precision);
     if (training_.backwards) {
       // dx = dy W: the weight of this product lies by its inputs.
-      backward_.emplace(weight, std::span<const float>(), outputs_, inputs_, Finish::bias, kernels(), Precision::f32,
-                        ProductBackend::automatic, WeightOrder::by_input);
+      backward_.emplace(weight, std::span<const float>(), outputs_, inputs_, Finish::bias, kernels(),
+                        training_.precision, ProductBackend::automatic, WeightOrder::by_input);
     }
   } else {
     forward_->replace(weight, bias);
@@ -93,16 +93,21 @@ void PackedLinear::pack() {
   if (!learns()) weight_.value = bias_.value = Tensor();
 }
 
+void PackedLinear::run(const Linear& product, Rows<const float> x, Rows<float> y) const {
+  Operand operand(kernels(), training_.precision);
+  product.forward(operand.of_floats(x), y);
+}
+
 void PackedLinear::forward(Rows<const float> x, Rows<float> y) const {
   require_widths("x", x.width, inputs_);
   require_widths("y", y.width, outputs_);
-  forward_->forward(x, y);
+  run(*forward_, x, y);
 }
 
 void PackedLinear::backward(Rows<const float> dy, Rows<float> dx) const {
   require_widths("dy", dy.width, outputs_);
   require_widths("dx", dx.width, inputs_);
-  backward_->forward(dy, dx);
+  run(*backward_, dy, dx);
 }
 
 // Weight: a grid of tiles. Bias: with the tiles of the first column, or a column of its own. Update: one.

@@ -1,5 +1,6 @@
 // y = x W^T + b in both directions on packed weights, which may learn: all of them, the bias alone, or an update of low
 // rank beside them (LoRA). For many rows a step; small layers do without the packing: layers/trainable_linear.h.
+// With bfloat16 the packed copies are, and sums are float32; so are the values that learn and their gradients.
 #pragma once
 
 #include <cstddef>
@@ -16,15 +17,17 @@
 namespace mt {
 
 struct LinearTraining {
-  bool weight = false, bias = false;  // learn
-  std::size_t rank = 0;               // of an update B A that learns beside a frozen weight, 0: none
-  bool backwards = true;              // backward will be called
+  bool weight = false, bias = false;     // learn
+  std::size_t rank = 0;                  // of an update B A that learns beside a frozen weight, 0: none
+  bool backwards = true;                 // backward will be called
+  Precision precision = Precision::f32;  // of the products with the weights: f32, or bf16 where kernels() have it
 };
 
 class PackedLinear {
  public:
   // weight: [outputs, inputs], bias: [outputs], as float32; named NAME.weight and NAME.bias. Frozen weights are not
   // kept. random: for the update's A, uniform in +-1/sqrt(inputs); B begins with zeros. Call pack before anything else.
+  // Throws Error for shapes that do not belong together; logic_error for an odd number of inputs or outputs in bf16.
   PackedLinear(std::string name, Tensor weight, Tensor bias, const LinearTraining& training, Random random);
 
   const std::string& name() const { return name_; }
@@ -52,6 +55,7 @@ class PackedLinear {
   void add_gradients(std::size_t tile, Rows<const float> x, Rows<const float> dy);
 
  private:
+  void run(const Linear& product, Rows<const float> x, Rows<float> y) const;
   std::size_t input_tiles() const;
   void add_weight_gradients(std::size_t tile, Rows<const float> x, Rows<const float> dy);
   void add_bias_gradients(std::size_t tile, Rows<const float> dy);

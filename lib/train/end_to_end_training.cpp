@@ -55,6 +55,12 @@ std::size_t values_of(const Part& part) {
   return count;
 }
 
+EndToEndSettings for_this_machine(EndToEndSettings settings, const Model& model, Progress& progress) {
+  const Architecture architecture = architecture_of(model.part("encoder"));
+  settings.encoder.precision = cpu_precision(settings.encoder.precision, architecture, progress);
+  return settings;
+}
+
 // A file's values are read only, and others may look at them.
 void own_values(Network& network) {
   for (Parameter* parameter : network.parameters())
@@ -79,6 +85,7 @@ nlohmann::json EndToEndSettings::to_json() const {
   if (encoder_learns()) learns.emplace_back("encoder");
   json["train"] = learns;
   json["budget"] = budget;
+  if (encoder.precision != Precision::f32) json["dtype"] = mt::name_of(encoder.precision);
   if (new_tokenizer) json["new_tokenizer"] = true;
   if (tokenizer && tokenizer_rate) json["tokenizer_rate"] = *tokenizer_rate;
   if (layer_decay != 1) json["layer_decay"] = layer_decay;
@@ -96,7 +103,7 @@ nlohmann::json EndToEndSettings::to_json() const {
 }
 
 EndToEndTraining::EndToEndTraining(const EndToEndSettings& settings, Model model, ThreadPool& pool, Progress& progress)
-    : settings_(settings),
+    : settings_(for_this_machine(settings, model, progress)),
       model_(std::move(model)),
       pool_(pool),
       set_(settings.head.regression ? Supervision::numbers : Supervision::labels) {
@@ -122,7 +129,7 @@ EndToEndTraining::EndToEndTraining(const EndToEndSettings& settings, Model model
 
   complete_digests(model_);
   Sha256 hash;
-  nlohmann::json decisive = settings.to_json();
+  nlohmann::json decisive = settings_.to_json();
   decisive["pool"] = mt::name_of(encode_.pooling);
   hash.update(decisive.dump()).update(hex(set_.digest()));
   hash.update(hex(digest_of(encoder))).update(hex(digest_of(tokenizer_.part)));

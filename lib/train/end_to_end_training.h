@@ -71,7 +71,7 @@ class EndToEndTraining {
   bool of_numbers() const { return set_.supervision() == Supervision::numbers; }
   std::size_t outputs() const { return of_numbers() ? set_.schema().target_width : set_.class_names().size(); }
 
-  const EndToEndSettings& settings_;
+  const EndToEndSettings settings_;
   Model model_;
   ThreadPool& pool_;
   PatchSet set_;

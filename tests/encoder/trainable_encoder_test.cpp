@@ -199,6 +199,43 @@ TEST_CASE("trainable encoder: gradients are the same bytes for any number of thr
   }
 }
 
+TEST_CASE("trainable encoder: bfloat16 products give nearly the gradients of float32 ones, for any number of threads") {
+  const Part part = hashed_encoder(kTiny);
+  if (cpu_precision(Precision::bf16, architecture_of(part)) != Precision::bf16) return;
+  const auto batch = hashed_batch({3, 197, 40}, kTiny.width);
+  const auto gradients = [&](Precision precision, std::size_t threads) {
+    ThreadPool pool(threads);
+    EncoderTraining training;
+    training.scope = EncoderTraining::Scope::all;
+    training.precision = precision;
+    TrainableEncoder encoder(part, training, pool);
+    EncodeOptions options;
+    options.pooling = Pooling::mean;
+    const Tensor features = encoder.forward(batch.tokens, batch.offsets, options);
+    std::vector<Tensor> all = {features, encoder.backward(slopes(features.shape()))};
+    for (const Parameter* parameter : encoder.parameters()) {
+      CHECK(parameter->value.dtype() == DType::f32);
+      all.push_back(parameter->gradient);
+    }
+    return all;
+  };
+  const auto whole = gradients(Precision::f32, 1), rounded = gradients(Precision::bf16, 1),
+             shared = gradients(Precision::bf16, 3);
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    CAPTURE(i);
+    CHECK(same_bytes(rounded[i], shared[i]));
+    double error = 0, size = 0;
+    for (std::size_t j = 0; j < whole[i].size(); ++j) {
+      const double exact = static_cast<double>(whole[i].as<float>()[j]);
+      error += std::pow(static_cast<double>(rounded[i].as<float>()[j]) - exact, 2);
+      size += exact * exact;
+    }
+    // 2^-9 a rounding, of weights and (where the processor multiplies pairs) of activations, through all blocks.
+    CHECK(error < 4e-4 * size);
+    CHECK((i > 1 || error > 1e-8 * size));  // it did round
+  }
+}
+
 TEST_CASE("trainable encoder: the scope says what learns, and frozen parameters have no gradient") {
   const Part part = mini("gelu", "before_pooling", Pooling::cls);
   const auto batch = hashed_batch(kLengths, kMini.width);

@@ -174,6 +174,39 @@ TEST_CASE("packed linear: values that changed are used in both directions once t
   CHECK(both(linear) == both(made(second)));
 }
 
+TEST_CASE("packed linear: bfloat16 rounds the weights of both products, and not the values that learn") {
+  if (!has(kernels(), Precision::bf16)) return;
+  // Eighths are bfloat16 numbers, so that operands lose nothing and the sums are exact.
+  const auto eighths = [](std::size_t count, std::uint64_t stream) {
+    auto values = normal_values(count, stream);
+    for (float& value : values) value = std::round(value * 8) / 8;
+    return values;
+  };
+  const auto weight = eighths(6 * 4, 1), bias = eighths(6, 2), x = eighths(5 * 4, 3), dy = eighths(5 * 6, 4);
+  const auto both = [&](const std::vector<float>& of, Precision precision) {
+    PackedLinear linear("layer", matrix(of, 4), row(bias), {true, true, 0, true, precision}, Random(1));
+    linear.pack();
+    std::vector<float> results(5 * 6 + 5 * 4);
+    linear.forward({x.data(), 5, 4}, {results.data(), 5, 6});
+    linear.backward({dy.data(), 5, 6}, {results.data() + 5 * 6, 5, 4});
+    for (std::size_t tile = 0; tile < linear.gradient_tiles(); ++tile)
+      linear.add_gradients(tile, {x.data(), 5, 4}, {dy.data(), 5, 6});
+    for (const Parameter* parameter : linear.parameters()) {
+      const auto gradient = parameter->gradient.as<float>();
+      results.insert(results.end(), gradient.begin(), gradient.end());
+    }
+    const auto kept = linear.learned_weight();
+    CHECK(std::ranges::equal(std::as_const(kept).as<float>(), of));
+    return results;
+  };
+  const auto expected = both(weight, Precision::f32);
+  CHECK(both(weight, Precision::bf16) == expected);
+  std::vector<float> finer = weight;
+  for (float& value : finer) value *= 1 + 0x1p-12F;  // less than half a step of bfloat16
+  CHECK(both(finer, Precision::f32) != expected);
+  CHECK(both(finer, Precision::bf16) == expected);
+}
+
 TEST_CASE("packed linear: frozen weights have neither gradients nor values that stay") {
   PackedLinear linear("layer", matrix(normal_values(12, 1), 4), row(normal_values(3, 2)), {}, Random(1));
   linear.pack();

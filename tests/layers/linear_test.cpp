@@ -162,3 +162,28 @@ TEST_CASE("linear: weights that lie by input give the same bytes, and so do thos
   const Case c(1, 2, 3);
   CHECK_THROWS_AS(Linear(c.weight, c.bias, 3, 3, Finish::bias, kernels()), std::logic_error);
 }
+
+TEST_CASE("linear: bfloat16 weights that lie by input give the bytes of those that lie by output") {
+  for (const Kernels* kernels : kernels_of_machine()) {
+    if (!has(*kernels, Precision::bf16)) continue;
+    for (const Case& c : {Case(1, 2, 1), Case(5, 4, 17), Case(30, 70, 259)}) {
+      std::vector<float> turned(c.weight.size());
+      for (std::size_t i = 0; i < c.outputs; ++i) {
+        for (std::size_t j = 0; j < c.inputs; ++j) turned[j * c.outputs + i] = c.weight[i * c.inputs + j];
+      }
+      Operand operand(*kernels, Precision::bf16);
+      const auto product = [&](const std::vector<float>& weight, WeightOrder order) {
+        const Linear linear(weight, c.bias, c.inputs, c.outputs, Finish::bias, *kernels, Precision::bf16,
+                            ProductBackend::own, order);
+        std::vector<float> y(c.y.size());
+        linear.forward(operand.of_floats({c.x.data(), c.rows, c.inputs}), Rows<float>(y.data(), c.rows, c.outputs));
+        return y;
+      };
+      CHECK(product(turned, WeightOrder::by_input) == product(c.weight, WeightOrder::by_output));
+    }
+  }
+  const Case c(1, 4, 4);
+  CHECK_THROWS_AS(Linear(c.weight, c.bias, 4, 4, Finish::bias, kernels(), Precision::int8, ProductBackend::own,
+                         WeightOrder::by_input),
+                  std::logic_error);
+}
