@@ -127,6 +127,9 @@ EndToEndTraining::EndToEndTraining(const EndToEndSettings& settings, Model model
   if (encode_.pooling == Pooling::cls && encode_.prefix == 0)
     throw UsageError("--pool", "this tokenizer has no class token", "use --pool mean");
 
+  encoded_ = feature_width(architecture, encode_);
+  encoder_values_ = values_of(encoder);
+
   complete_digests(model_);
   Sha256 hash;
   nlohmann::json decisive = settings_.to_json();
@@ -196,8 +199,7 @@ Network EndToEndTraining::head_to_begin_with(NetworkShape shape) {
 }
 
 NetworkShape EndToEndTraining::fresh_head_shape() const {
-  const std::size_t encoded = feature_width(architecture_of(model_.part("encoder")), encode_);
-  return network_shape_of(settings_.head, encoded + set_.schema().number_width, outputs());
+  return network_shape_of(settings_.head, encoded_ + set_.schema().number_width, outputs());
 }
 
 // A trained head's numbers where the model has one, else fresh ones behind features that are standardised as the
@@ -279,7 +281,7 @@ void EndToEndTraining::set_rates() {
 nlohmann::json EndToEndTraining::parameter_counts() {
   const std::size_t tokenizer = values_of(embedding_->parameters());
   const std::size_t head = (head_ ? head_->shape() : fresh_head_shape()).parameter_count();
-  nlohmann::json counts = {{"head", head}, {"tokenizer", tokenizer}, {"encoder", values_of(model_.part("encoder"))}};
+  nlohmann::json counts = {{"head", head}, {"tokenizer", tokenizer}, {"encoder", encoder_values_}};
   if (encoder_) counts["trained"] = head + (settings_.tokenizer ? tokenizer : 0) + values_of(encoder_->parameters());
   return counts;
 }
@@ -335,6 +337,8 @@ TrainedModel EndToEndTraining::train(Watch& watch) {
   training.seed = settings_.head.seed;
   training.token_gradients = settings_.tokenizer;
   encoder_ = std::make_unique<TrainableEncoder>(encoder_part, training, pool_);
+  // The encoder has copies of what learns, and puts them back in the end.
+  for (const Parameter* parameter : encoder_->parameters()) encoder_part.tensors.erase(parameter->name);
   const Digest behaviour = settings_.encoder_learns() ? Digest{} : behaviour_of_encoder();
   measure_targets();
   begin_head();

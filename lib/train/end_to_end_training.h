@@ -82,6 +82,7 @@ class EndToEndTraining {
   std::unique_ptr<Network> head_;
   std::optional<Standardisation> standardisation_, target_scale_;
   EncodeOptions encode_;
+  std::size_t encoded_ = 0, encoder_values_ = 0;  // width of the encoder's features; of all its tensors
   std::string run_;
 };
 

@@ -13,6 +13,10 @@ namespace mt {
 
 namespace {
 
+Tensor view_of(const Tensor& tensor) {
+  return Tensor::borrowed(tensor.dtype(), tensor.shape(), tensor.data(), nullptr);
+}
+
 // A loop between two steps; its members are what a state file holds.
 class Loop {
  public:
@@ -144,7 +148,7 @@ class Loop {
       if (!best_score_ || better(*score, *best_score_, settings_.select)) {
         best_score_ = score;
         best_epoch_ = epoch_;
-        best_ = average_.empty() ? values() : average_;
+        keep_as_best();
         watch_.curve.keep(step_);
       }
       entry["best_epoch"] = best_epoch_;
@@ -152,6 +156,14 @@ class Loop {
     watch_.log.write(entry);
   }
 
+  // One by one, so that old and new ones are never there together.
+  void keep_as_best() {
+    best_.resize(parameters_.size());
+    for (std::size_t p = 0; p < parameters_.size(); ++p)
+      best_[p] = average_.empty() ? parameters_[p]->value : average_[p];
+  }
+
+  // Of views: the state may be a good part of the memory there is.
   void save() {
     TrainingState state;
     state.progress = {{"epoch", epoch_},
@@ -165,12 +177,13 @@ class Loop {
                       {"curve", watch_.curve.to_json()}};
     if (best_score_) state.progress["best_score"] = to_json(*best_score_);
     const auto put = [&](const char* kind, const std::vector<Tensor>& tensors) {
-      for (std::size_t p = 0; p < tensors.size(); ++p) state.tensors.emplace(key(kind, p), tensors[p]);
+      for (std::size_t p = 0; p < tensors.size(); ++p) state.tensors.emplace(key(kind, p), view_of(tensors[p]));
     };
-    put("parameter", values());
+    for (std::size_t p = 0; p < parameters_.size(); ++p)
+      state.tensors.emplace(key("parameter", p), view_of(parameters_[p]->value));
     put("best", best_);
     put("average", average_);
-    for (auto& [name, tensor] : optimiser_->state()) state.tensors.emplace("optimiser." + name, std::move(tensor));
+    for (const auto& [name, tensor] : optimiser_->state()) state.tensors.emplace("optimiser." + name, view_of(tensor));
     watch_.states.save(state);
   }
 

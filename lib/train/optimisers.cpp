@@ -66,7 +66,7 @@ class AdamW : public Optimiser {
     }
   }
 
-  std::map<std::string, Tensor> state() const override { return state_; }
+  const std::map<std::string, Tensor>& state() const override { return state_; }
   void restore(const std::map<std::string, Tensor>& state) override { restore_into(state_, state); }
 
  private:
@@ -96,7 +96,7 @@ class Sgd : public Optimiser {
     }
   }
 
-  std::map<std::string, Tensor> state() const override { return state_; }
+  const std::map<std::string, Tensor>& state() const override { return state_; }
   void restore(const std::map<std::string, Tensor>& state) override { restore_into(state_, state); }
 
  private:

@@ -30,7 +30,7 @@ class Optimiser {
   virtual void step(double rate) = 0;
 
   // Everything that the next step depends on besides parameters and gradients.
-  virtual std::map<std::string, Tensor> state() const = 0;
+  virtual const std::map<std::string, Tensor>& state() const = 0;
   virtual void restore(const std::map<std::string, Tensor>& state) = 0;
 };
 
