@@ -11,8 +11,8 @@ mkdir -p "$out"
 # 28 x 28 grey pixels as 49 patches of 4 x 4. The best epoch on 3,000 held-out training pictures is kept.
 mt-tokenize infrared "$data/train-images-idx3-ubyte.gz" --patches --size 28 --patch 4 --channels sum -o "$out/train.patches.h5"
 mt-train-head "$out/train.patches.h5" --model random:tiny --new-tokenizer --train head,tokenizer,encoder --pool mean \
-  --validation 0.05 --epochs "${EPOCHS:-10}" --batch 128 --learning-rate 1e-3 --warm-up 0.5 --weight-decay 0.05 --no-standardise \
-  --augment flip --log "$out/train.jsonl" ${RESUME:+--resume} -o "$out/model.h5"
+  --validation 0.05 --epochs "${EPOCHS:-14}" --batch 128 --learning-rate 1e-3 --warm-up 0.5 --weight-decay 0.05 --no-standardise \
+  --augment flip,shift:1 --log "$out/train.jsonl" ${RESUME:+--resume} -o "$out/model.h5"
 mt-tokenize infrared "$data/t10k-images-idx3-ubyte.gz" --model "$out/model.h5" -o - |
   mt-encode - --model "$out/model.h5" -o "$out/t10k.features.h5"
 mt-eval "$out/t10k.features.h5" --model "$out/model.h5"

@@ -140,12 +140,11 @@ void add_end_to_end_options(CLI::App& app, EndToEndOptions& o) {
              ->check(CLI::Range(0.0, 0.999999))
              ->capture_default_str(),
          "X");
-  option(
-      app.add_option(
-          "--augment", o.augment,
-          "Vary samples while training: some of crop:SHARE, flip, shift:PIXELS, rotate, noise:X, gain:X, mask:SHARE, "
-          "drop:SHARE, mixup:ALPHA, cutmix:ALPHA"),
-      "LIST");
+  option(app.add_option(
+             "--augment", o.augment,
+             "Vary samples while training: some of crop:SHARE, flip, shift:X, rotate, noise:X, gain:X, mask:SHARE, "
+             "drop:SHARE, mixup:ALPHA, cutmix:ALPHA"),
+         "LIST");
   option(app.add_option("--stochastic-depth", s.encoder.stochastic_depth,
                         "Chance of the last block's branches to be left out while training; earlier ones less")
              ->check(CLI::Range(0.0, 0.99))

@@ -1,6 +1,7 @@
 #include "train/augmentation.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <numbers>
@@ -34,13 +35,30 @@ void mix_row(std::span<const float> own, std::span<const float> its, float share
   for (std::size_t i = 0; i < mixed.size(); ++i) mixed[i] = share * own[i] + (1 - share) * its[i];
 }
 
+// A file may say anything of its grids.
+bool fills_its_grid(const Batch& batch, std::size_t s) {
+  const auto sides = batch.grid.row<std::int32_t>(s);
+  const double full = static_cast<double>(sides[0]) * sides[1] * sides[2];  // beyond all integers, if it likes
+  return std::ranges::all_of(sides, [](std::int32_t side) { return side > 0; }) &&
+         full == static_cast<double>(batch.row_end(s) - batch.row_begin(s));
+}
+
 // Whether the patches of two samples of one length fill grids of the same sides.
 bool same_grid(const Batch& batch, std::size_t a, std::size_t b) {
-  const auto sides = batch.grid.row<std::int32_t>(a);
-  const auto full = std::int64_t{sides[0]} * sides[1] * sides[2];
-  return std::ranges::equal(sides, batch.grid.row<std::int32_t>(b)) &&
-         std::ranges::all_of(sides, [](std::int32_t side) { return side > 0; }) &&
-         full == static_cast<std::int64_t>(batch.row_end(a) - batch.row_begin(a));
+  return std::ranges::equal(batch.grid.row<std::int32_t>(a), batch.grid.row<std::int32_t>(b)) &&
+         fills_its_grid(batch, a);
+}
+
+[[noreturn]] void refuse(const char* what, const char* whom, const Schema& patches) {
+  throw UsageError(kOption,
+                   fmt::format("{} is for {}, these are patches of {}", what, whom, printable(patches.modality)),
+                   "leave it out");
+}
+
+// Where what lies at `place` comes from when all is moved by so many places, the border repeated.
+std::size_t moved(std::size_t place, std::ptrdiff_t by, std::size_t places) {
+  const auto last = static_cast<std::ptrdiff_t>(places) - 1;
+  return static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(place) - by, 0, last));
 }
 
 }  // namespace
@@ -69,10 +87,9 @@ AugmentationSettings augmentation_named(std::string_view text) {
   AugmentationSettings settings;
   const std::map<std::string_view, bool*> flags = {{"flip", &settings.flip}, {"rotate", &settings.rotate}};
   const std::map<std::string_view, std::pair<double*, double>> numbers = {
-      {"crop", {&settings.crop, 1}},      {"noise", {&settings.noise, 100}}, {"gain", {&settings.gain, 10}},
-      {"mask", {&settings.mask, 0.9}},    {"drop", {&settings.drop, 0.99}},  {"mixup", {&settings.mixup, 100}},
-      {"cutmix", {&settings.cutmix, 100}}};
-  double shift = 0;
+      {"crop", {&settings.crop, 1}},      {"noise", {&settings.noise, 100}},  {"gain", {&settings.gain, 10}},
+      {"shift", {&settings.shift, 1024}}, {"mask", {&settings.mask, 0.9}},    {"drop", {&settings.drop, 0.99}},
+      {"mixup", {&settings.mixup, 100}},  {"cutmix", {&settings.cutmix, 100}}};
   for (const std::string_view part : split(text, ',')) {
     const std::string_view word = trimmed(part);
     const std::size_t colon = word.find(':');
@@ -82,40 +99,43 @@ AugmentationSettings augmentation_named(std::string_view text) {
       continue;
     }
     const auto number = numbers.find(name);
-    const bool is_shift = name == "shift";
-    if (number == numbers.end() && !is_shift)
+    if (number == numbers.end())
       throw UsageError(kOption, fmt::format("\"{}\" is not known", printable(std::string(word))),
-                       "use crop:SHARE, flip, shift:PIXELS, rotate, noise:X, gain:X, mask:SHARE, drop:SHARE, "
+                       "use crop:SHARE, flip, shift:X, rotate, noise:X, gain:X, mask:SHARE, drop:SHARE, "
                        "mixup:ALPHA or cutmix:ALPHA");
     const auto value = colon == std::string_view::npos ? std::nullopt : parse_double(word.substr(colon + 1));
-    const double most = is_shift ? 1024 : number->second.second;
-    if (!value || !(*value >= 0 && *value <= most) || (is_shift && *value != std::floor(*value)))
+    const auto [setting, most] = number->second;
+    if (!value || !(*value >= 0 && *value <= most))
       throw UsageError(kOption, fmt::format("\"{}\" has no number from 0 to {:g}", printable(std::string(word)), most),
-                       fmt::format("e.g. {}:{}", name, is_shift ? "2" : "0.1"));
-    (is_shift ? shift : *number->second.first) = *value;
+                       fmt::format("e.g. {}:{}", name, name == "shift" ? "2" : "0.1"));
+    *setting = *value;
   }
-  settings.shift = static_cast<std::size_t>(shift);
   return settings;
 }
 
 Augmentation::Augmentation(const AugmentationSettings& settings, const Schema& patches, std::uint64_t seed)
-    : settings_(settings), seed_(seed), cloud_(patches.modality == "point-cloud") {
-  const auto refuse = [&](const char* what, const char* whom) {
-    throw UsageError(kOption,
-                     fmt::format("{} is for {}, these are patches of {}", what, whom, printable(patches.modality)),
-                     "leave it out");
-  };
-  if (settings.flip || settings.shift > 0) {
-    if (!is_picture(patches.modality) || !patches.has_grid) refuse("flip and shift", "pictures");
+    : settings_(settings), seed_(seed), cloud_(patches.modality == "point-cloud"), sound_(patches.modality == "audio") {
+  const auto refuse = [&](const char* what, const char* whom) { mt::refuse(what, whom, patches); };
+  if (is_picture(patches.modality) && patches.has_grid) {
     side_ = patches.config.value("patch", std::size_t{0});
     channels_ = side_ == 0 ? 0 : patches.width / (side_ * side_);
-    if (channels_ == 0 || channels_ * side_ * side_ != patches.width) refuse("flip and shift", "pictures");
+    if (channels_ * side_ * side_ != patches.width) channels_ = 0;
   }
+  if (settings.flip && channels_ == 0) refuse("flip", "pictures");
+  require_movable(patches);
   if (settings.rotate && (!cloud_ || patches.config.value("features", "") != "dp"))
     refuse("rotate", "point clouds of coordinates alone");
   if ((settings.mask > 0 || settings.cutmix > 0) && !patches.has_grid) refuse("mask and cutmix", "patches in a grid");
   if ((settings.noise > 0 || settings.gain > 0 || settings.mixup > 0) && patches.width == 0)
     refuse("noise, gain and mixup", "numbers");
+}
+
+void Augmentation::require_movable(const Schema& patches) const {
+  if (settings_.shift <= 0 || cloud_) return;
+  if (channels_ == 0 && !(sound_ && patches.has_grid)) refuse("shift", "pictures, sound and point clouds", patches);
+  if (settings_.shift != std::floor(settings_.shift))
+    throw UsageError(
+        kOption, fmt::format("shift:{:g} is no whole number of {}", settings_.shift, sound_ ? "patches" : "pixels"));
 }
 
 Random Augmentation::random_of(const char* purpose, std::uint64_t epoch, std::size_t sample) const {
@@ -126,8 +146,10 @@ void Augmentation::apply(Batch& batch, std::span<const std::size_t> samples, std
   if (!settings_.any()) return;
   for (std::size_t s = 0; s < samples.size(); ++s) {
     Random random = random_of("augment", epoch, samples[s]);
-    if (settings_.flip || settings_.shift > 0) move_picture(batch, s, random);
+    if (channels_ > 0 && (settings_.flip || settings_.shift > 0)) move_picture(batch, s, random);
+    if (sound_ && settings_.shift > 0) move_sound(batch, s, random);
     if (settings_.rotate) turn_cloud(batch, s, random);
+    if (cloud_ && settings_.shift > 0) move_cloud(batch, s, random);
     if (settings_.mask > 0) mask_grid(batch, s, random);
     if (settings_.noise <= 0 && settings_.gain <= 0) continue;
     const auto factor = static_cast<float>(std::exp(settings_.gain * random.normal()));
@@ -140,27 +162,50 @@ void Augmentation::apply(Batch& batch, std::span<const std::size_t> samples, std
   }
 }
 
+// In [-shift, shift].
+std::ptrdiff_t Augmentation::whole_shift(Random& random) const {
+  const auto most = static_cast<std::size_t>(settings_.shift);
+  return static_cast<std::ptrdiff_t>(random.below(2 * most + 1)) - static_cast<std::ptrdiff_t>(most);
+}
+
+// Along time, the columns of the grid.
+void Augmentation::move_sound(Batch& batch, std::size_t s, Random& random) const {
+  const std::ptrdiff_t later = whole_shift(random);
+  if (!fills_its_grid(batch, s)) return;
+  const auto sides = std::as_const(batch.grid).row<std::int32_t>(s);
+  const auto columns = static_cast<std::size_t>(sides[2]);
+  const std::size_t first = batch.row_begin(s), end = batch.row_end(s);
+  const Tensor before = batch.rows.rows_copy(first, end);
+  for (std::size_t t = 0; t < end - first; ++t) {
+    const std::size_t column = t % columns, from = moved(column, later, columns);
+    std::ranges::copy(before.row<float>(t - column + from), batch.rows.row<float>(first + t).begin());
+  }
+}
+
+// Patches hold what lies around their centre: the centres alone say where a cloud is.
+void Augmentation::move_cloud(Batch& batch, std::size_t s, Random& random) const {
+  std::array<float, 3> by{};
+  for (float& along : by) along = static_cast<float>(random.uniform(-settings_.shift, settings_.shift));
+  for (std::size_t row = batch.row_begin(s); row < batch.row_end(s); ++row) {
+    const auto center = batch.centers.row<float>(row);
+    for (std::size_t axis = 0; axis < by.size(); ++axis) center[axis] += by[axis];
+  }
+}
+
 // The picture is put together from its patches, moved and cut again.
 void Augmentation::move_picture(Batch& batch, std::size_t s, Random& random) const {
   const bool flipped = settings_.flip && random.uniform() < 0.5;
-  const auto draw = [&] {
-    return static_cast<std::ptrdiff_t>(random.below(2 * settings_.shift + 1)) -
-           static_cast<std::ptrdiff_t>(settings_.shift);
-  };
-  const std::ptrdiff_t down = draw(), right = draw();
+  const std::ptrdiff_t down = whole_shift(random), right = whole_shift(random);
   const auto sides = std::as_const(batch.grid).row<std::int32_t>(s);
   const auto rows = static_cast<std::size_t>(sides[1]), columns = static_cast<std::size_t>(sides[2]);
   const std::size_t first = batch.row_begin(s), height = rows * side_, width = columns * side_;
-  if (rows * columns != batch.row_end(s) - first) return;  // no single picture
+  if (!fills_its_grid(batch, s) || sides[0] != 1) return;  // no single picture
   const Tensor before = batch.rows.rows_copy(first, first + rows * columns);
   const PatchPlaces place{side_, columns};
-  const auto clamped = [](std::ptrdiff_t value, std::size_t end) {
-    return static_cast<std::size_t>(std::clamp<std::ptrdiff_t>(value, 0, static_cast<std::ptrdiff_t>(end) - 1));
-  };
   for (std::size_t y = 0; y < height; ++y) {
-    const std::size_t from_y = clamped(static_cast<std::ptrdiff_t>(y) - down, height);
+    const std::size_t from_y = moved(y, down, height);
     for (std::size_t x = 0; x < width; ++x) {
-      std::size_t from_x = clamped(static_cast<std::ptrdiff_t>(x) - right, width);
+      std::size_t from_x = moved(x, right, width);
       if (flipped) from_x = width - 1 - from_x;
       for (std::size_t channel = 0; channel < channels_; ++channel) {
         const auto [patch, number] = place(channel, y, x);
@@ -189,6 +234,7 @@ void Augmentation::turn_cloud(Batch& batch, std::size_t s, Random& random) const
 
 // Bands of the grid become zeros, the mean of normalised patches (after SpecAugment, Park et al., 2019).
 void Augmentation::mask_grid(Batch& batch, std::size_t s, Random& random) const {
+  if (!fills_its_grid(batch, s)) return;
   const auto sides = std::as_const(batch.grid).row<std::int32_t>(s);
   const auto rows = static_cast<std::size_t>(sides[1]), columns = static_cast<std::size_t>(sides[2]);
   const auto band = [&](std::size_t size) {

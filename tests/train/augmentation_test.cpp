@@ -135,6 +135,45 @@ TEST_CASE("augmentation: a turned cloud keeps heights and lengths") {
   }
 }
 
+TEST_CASE("augmentation: sound is moved in time, the border repeated, and clouds as a whole") {
+  const Augmentation sound(augmentation_named("shift:2"), schema_of("audio", 1), 5);
+  Batch batch;
+  batch.rows = Tensor::of<float>({8, 1}, {0, 1, 2, 3, 10, 11, 12, 13});  // 2 rows of 4 steps
+  batch.grid = Tensor::of<std::int32_t>({1, 3}, {1, 2, 4});
+  batch.offsets = {0, 8};
+  batch.ids = {"a"};
+  std::set<int> seen;
+  for (std::uint64_t epoch = 0; epoch < 40; ++epoch) {
+    Batch copy = batch;
+    sound.apply(copy, std::vector<std::size_t>{0}, epoch);
+    const auto values = std::as_const(copy.rows).as<float>();
+    for (int by = -2; by <= 2; ++by) {
+      bool same = true;
+      for (int t = 0; t < 8; ++t)
+        same = same &&
+               values[static_cast<std::size_t>(t)] == static_cast<float>(t / 4 * 10 + std::clamp(t % 4 - by, 0, 3));
+      if (same) seen.insert(by);
+    }
+  }
+  CHECK(seen == std::set<int>{-2, -1, 0, 1, 2});
+
+  const Augmentation cloud(augmentation_named("shift:0.5"), schema_of("point-cloud", 6), 5);
+  Batch points;
+  points.rows = Tensor::of<float>({2, 6}, {1, 2, 3, -4, 5, 6, 0, 1, 0, 2, 2, 2});
+  points.centers = Tensor::of<float>({2, 3}, {0, 0, 0, 1, 2, 3});
+  points.offsets = {0, 2};
+  points.ids = {"a"};
+  const Tensor rows = points.rows;
+  cloud.apply(points, std::vector<std::size_t>{0}, 0);
+  CHECK(std::ranges::equal(std::as_const(points.rows).as<float>(), std::as_const(rows).as<float>()));
+  const auto by = std::as_const(points.centers).row<float>(0), other = std::as_const(points.centers).row<float>(1);
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    CHECK(by[axis] != 0);
+    CHECK(std::fabs(by[axis]) <= 0.5F);
+    CHECK(other[axis] - by[axis] == doctest::Approx(axis + 1.0));
+  }
+}
+
 TEST_CASE("augmentation: masks silence whole rows or columns of the grid, dropped tokens leave one at least") {
   const Augmentation augmentation(augmentation_named("mask:0.5,drop:0.9"), schema_of("audio", 1), 5);
   std::size_t silenced = 0;
@@ -153,6 +192,29 @@ TEST_CASE("augmentation: masks silence whole rows or columns of the grid, droppe
   }
   CHECK(silenced > 0);
   CHECK(silenced < 180);
+}
+
+TEST_CASE("augmentation: a grid that its patches do not fill is left alone") {
+  const std::vector<std::vector<std::int32_t>> lies = {{0, 0, 0}, {1, -1, -6}, {-1, -2, 3},
+                                                       {1, 2, 0}, {1, 4, 4},   {2147483647, 2147483647, 2147483647}};
+  for (const auto& sides : lies) {
+    Batch picture = pictures(1);
+    std::ranges::copy(sides, picture.grid.row<std::int32_t>(0).begin());
+    const Tensor before = picture.rows;
+    for (const char* what : {"flip,shift:2", "mask:0.9"}) {
+      const Augmentation augmentation(augmentation_named(what), schema_of("image", 2 * kSide * kSide), 5);
+      for (std::uint64_t epoch = 0; epoch < 5; ++epoch) augmentation.apply(picture, std::vector<std::size_t>{0}, epoch);
+    }
+    CHECK(std::ranges::equal(std::as_const(picture.rows).as<float>(), before.as<float>()));
+    Batch sound;
+    sound.rows = Tensor::of<float>({6, 1}, {1, 2, 3, 4, 5, 6});
+    sound.grid = Tensor::of<std::int32_t>({1, 3}, std::span<const std::int32_t>(sides));
+    sound.offsets = {0, 6};
+    sound.ids = {"a"};
+    const Augmentation moves(augmentation_named("shift:2"), schema_of("audio", 1), 5);
+    for (std::uint64_t epoch = 0; epoch < 5; ++epoch) moves.apply(sound, std::vector<std::size_t>{0}, epoch);
+    CHECK(std::as_const(sound.rows).as<float>()[0] == 1);
+  }
 }
 
 TEST_CASE("augmentation: mixup mixes samples of one length, and says with whom") {
@@ -226,7 +288,10 @@ TEST_CASE("augmentation: refuses what it does not know and what the patches cann
   CHECK_THROWS_WITH_AS(augmentation_named("flop"), doctest::Contains("\"flop\" is not known"), UsageError);
   CHECK_THROWS_AS(augmentation_named("noise"), UsageError);
   CHECK_THROWS_AS(augmentation_named("noise:-1"), UsageError);
-  CHECK_THROWS_AS(augmentation_named("shift:1.5"), UsageError);
+  CHECK_THROWS_AS(augmentation_named("shift:-1"), UsageError);
+  CHECK_THROWS_WITH_AS(Augmentation(augmentation_named("shift:1.5"), schema_of("audio", 16), 0),
+                       doctest::Contains("no whole number of patches"), UsageError);
+  CHECK_THROWS_AS(Augmentation(augmentation_named("shift:1"), schema_of("imu", 16), 0), UsageError);
   CHECK_THROWS_AS(augmentation_named("drop:1"), UsageError);
   CHECK_THROWS_AS(Augmentation(augmentation_named("flip"), schema_of("audio", 16), 0), UsageError);
   CHECK_THROWS_AS(Augmentation(augmentation_named("rotate"), schema_of("image", 16), 0), UsageError);
