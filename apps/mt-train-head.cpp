@@ -19,6 +19,7 @@
 #include "train-head/regression.h"
 #include "train-head/session.h"
 #include "train/head_training.h"
+#include "train/numbers_training.h"
 
 namespace {
 
@@ -106,6 +107,8 @@ HeadTrainingSettings settings_of(const Options& options, const CLI::App& app) {
   refuse_without(app, learned,
                  {"--optimizer", "--loss", "--label-smoothing", "--class-weights", "--log", "--curve", "--resume"},
                  "linear and mlp heads");
+  if (settings.regression && !learned)
+    throw UsageError("--kind", fmt::format("{} tells classes apart", name_of(settings.kind)), "use linear or mlp");
   refuse_without(app, !settings.regression, {"--label-smoothing", "--class-weights", "--select"},
                  "--task classification");
   refuse_without(app, settings.loss.kind != LossChoice::Kind::focal, {"--label-smoothing"},
@@ -187,14 +190,14 @@ std::string summary(const HeadTrainingSettings& settings, const nlohmann::json& 
   return text;
 }
 
-cli::Outcome dry_run(const Options& options, const HeadTraining& training) {
-  const nlohmann::json plan = training.plan();
+cli::Outcome dry_run(const Options& options, const nlohmann::json& plan) {
   if (options.session.common.json) {
     std::cout << plan.dump(2) << "\n";
     return cli::Outcome::done;
   }
-  std::cout << fmt::format("{} head: {} classes, {} features, {} parameters\n", plan["kind"].get<std::string>(),
-                           plan["classes"].get<std::size_t>(), plan["width"].get<std::size_t>(),
+  const char* outputs = plan.contains("classes") ? "classes" : "targets";
+  std::cout << fmt::format("{} head: {} {}, {} features, {} parameters\n", plan["kind"].get<std::string>(),
+                           plan[outputs].get<std::size_t>(), outputs, plan["width"].get<std::size_t>(),
                            plan["parameters"].get<std::size_t>())
             << fmt::format(
                    "samples: {} train, {} validate, {} have no label\n", plan["samples"]["train"].get<std::size_t>(),
@@ -204,17 +207,23 @@ cli::Outcome dry_run(const Options& options, const HeadTraining& training) {
   return cli::Outcome::done;
 }
 
-// Numbers to be predicted: one way to learn them, exactly, so that few of the options mean anything.
-cli::Outcome train_numbers(const Options& options, const CLI::App& app) {
-  refuse_without(
-      app, false,
-      {"--loss",         "--kind",          "--hidden",     "--activation",      "--dropout",       "--k",
-       "--vote",         "--distance",      "--half",       "--no-standardise",  "--select",        "--no-refit",
-       "--optimizer",    "--tolerance",     "--iterations", "--label-smoothing", "--class-weights", "--epochs",
-       "--batch",        "--learning-rate", "--schedule",   "--warm-up",         "--step-epochs",   "--step-factor",
-       "--weight-decay", "--momentum",      "--clip",       "--patience",        "--memory",        "--resume",
-       "--checkpoint",   "--log",           "--curve"},
-      "--task classification, and to patches with --model");
+// Whether the least squared error of a linear map is what is asked for: it is found at once.
+bool solved_exactly(const Options& options, const CLI::App& app) {
+  return options.kind == "linear" && app.count("--hidden") == 0 && options.optimizer.empty() &&
+         (options.loss.empty() || options.loss == "mse");
+}
+
+// Numbers to be predicted, linearly: one way to learn them, so that few of the options mean anything.
+cli::Outcome solve_numbers(const Options& options, const CLI::App& app) {
+  refuse_without(app, false,
+                 {"--activation", "--dropout", "--k", "--vote", "--distance", "--half", "--no-standardise", "--select",
+                  "--no-refit", "--tolerance", "--iterations", "--label-smoothing", "--class-weights"},
+                 "--task classification");
+  refuse_without(app, false,
+                 {"--epochs", "--batch", "--learning-rate", "--schedule", "--warm-up", "--step-epochs", "--step-factor",
+                  "--weight-decay", "--momentum", "--clip", "--patience", "--memory", "--resume", "--checkpoint",
+                  "--log", "--curve"},
+                 "other losses, mlps, and --optimizer adamw and sgd");
   HeadTrainingSettings checked = options.settings;
   read_validation(options, checked);
   train_head::RegressionOptions regression;
@@ -236,18 +245,14 @@ cli::Outcome train_numbers(const Options& options, const CLI::App& app) {
   return train_head::train_regression(regression);
 }
 
-cli::Outcome train(const Options& options, const CLI::App& app) {
-  if (!options.from_patches()) train_head::refuse_end_to_end_options(app);
-  if (options.task == "regression" && !options.from_patches()) return train_numbers(options, app);
-  const HeadTrainingSettings settings = settings_of(options, app);
+// By a HeadTraining or a NumbersTraining.
+template <class Training>
+cli::Outcome train_on_features(const Options& options, const HeadTrainingSettings& settings) {
   const train_head::SessionOptions& session = options.session;
-  if (!session.dry_run) require_writable(session, inputs_of(options));
-  if (options.from_patches()) return train_end_to_end(options.end_to_end, settings, session);
-
   ThreadPool pool(thread_count(session.common.threads));
   cli::ProgressBar bar(kProgram, "train", session.common, "samples seen");  // each once a pass
-  HeadTraining training(settings, pool, bar);
-  if (session.dry_run) return dry_run(options, training);
+  Training training(settings, pool, bar);
+  if (session.dry_run) return dry_run(options, training.plan());
   return run_session(session, training.run(), bar, [&](Watch& watch) {
     TrainedHead head = training.train(watch);
     train_head::Trained trained{{}, std::move(head.metrics), ""};
@@ -257,10 +262,24 @@ cli::Outcome train(const Options& options, const CLI::App& app) {
   });
 }
 
+cli::Outcome train(const Options& options, const CLI::App& app) {
+  const bool regression = options.task == "regression";
+  if (!options.from_patches()) {
+    train_head::refuse_end_to_end_options(app);
+    if (regression && solved_exactly(options, app)) return solve_numbers(options, app);
+  }
+  const HeadTrainingSettings settings = settings_of(options, app);
+  const train_head::SessionOptions& session = options.session;
+  if (!session.dry_run) require_writable(session, inputs_of(options));
+  if (options.from_patches()) return train_end_to_end(options.end_to_end, settings, session);
+  return regression ? train_on_features<NumbersTraining>(options, settings)
+                    : train_on_features<HeadTraining>(options, settings);
+}
+
 void describe_head(CLI::App& app, Options& o) {
   const auto head = [](CLI::Option* option, const char* text) { option->option_text(text)->group("Head"); };
   head(app.add_option("--task", o.task,
-                      "classification of /labels, or regression of /targets (on features linear, solved exactly)")
+                      "classification of /labels, or regression of /targets (linear and mse: solved exactly)")
            ->check(CLI::IsMember({"classification", "regression"}))
            ->capture_default_str(),
        "NAME");

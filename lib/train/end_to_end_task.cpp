@@ -99,7 +99,7 @@ Target target_of(const Batch& batch, std::size_t sample) {
 }
 
 // Names the sample that an error calls by its position in the batch ("sample 3").
-[[noreturn]] void rethrow_named(const Error& error, PatchSet& set, std::span<const std::size_t> samples) {
+[[noreturn]] void rethrow_named(const Error& error, SampleSet& set, std::span<const std::size_t> samples) {
   constexpr std::string_view kSample = "sample ";
   const std::string_view where = error.where();
   if (where.starts_with(kSample)) {
@@ -113,7 +113,7 @@ Target target_of(const Batch& batch, std::size_t sample) {
 
 }  // namespace
 
-EndToEndTask::EndToEndTask(EndToEndModel model, PatchSet& set, std::vector<std::size_t> train,
+EndToEndTask::EndToEndTask(EndToEndModel model, SampleSet& set, std::vector<std::size_t> train,
                            std::vector<std::size_t> validation, const Loss& loss, const EndToEndOptions& options,
                            ThreadPool& pool)
     : model_(std::move(model)),
@@ -196,26 +196,6 @@ void EndToEndTask::standardise(Tensor& features) const {
   model_.standardisation->apply(values, values, features.rows());
 }
 
-void EndToEndTask::scale_targets(Tensor& targets) const {
-  if (!model_.target_scale || targets.empty()) return;
-  float* const values = targets.as<float>().data();
-  model_.target_scale->apply(values, values, targets.rows());
-}
-
-// Summed over what the outputs predict, in the numbers' own units.
-double EndToEndTask::squared_error(std::span<const float> outputs, std::span<const float> numbers) const {
-  double sum = 0;
-  for (std::size_t k = 0; k < outputs.size(); ++k) {
-    double predicted = outputs[k];
-    if (model_.sigmoid) predicted = sigmoid(predicted);
-    if (model_.target_scale)
-      predicted = predicted * double{model_.target_scale->deviation[k]} + double{model_.target_scale->mean[k]};
-    const double error = predicted - double{numbers[k]};
-    sum += error * error;
-  }
-  return sum;
-}
-
 void EndToEndTask::learn_piece(Piece& piece, std::uint64_t draw, double weight, BatchResult& result) {
   augmentation_.apply(piece.batch, piece.samples, epoch_);
   piece.partners = augmentation_.mix(piece.batch, piece.samples, epoch_);
@@ -293,7 +273,7 @@ LearningTask::BatchResult EndToEndTask::learn(std::uint64_t step) {
       Batch batch = drawn->batch.slice(begin, ends[p]);
       views_.crop(batch, samples, epoch_);
       Piece piece = prepare(std::move(batch), samples, scale_, model_.embedding);
-      scale_targets(piece.batch.targets);
+      model_.targets.to_scale(piece.batch.targets);
       // Pieces of a step draw their own dropout and depth.
       learn_piece(piece, stream_of("piece", step, p), result.weight, result);
     } catch (const Error& error) {
@@ -330,7 +310,7 @@ std::optional<HeadScore> EndToEndTask::validate() {
       model_.head.forward_rows(std::as_const(x).row<float>(begin).data(), made.row<float>(begin).data(), end - begin);
     });
     Tensor scaled = batch.targets;
-    scale_targets(scaled);
+    model_.targets.to_scale(scaled);
     for (std::size_t i = 0; i < x.rows(); ++i) {
       const auto row = std::as_const(made).row<float>(i);
       if (scaled.empty()) {
@@ -338,7 +318,7 @@ std::optional<HeadScore> EndToEndTask::validate() {
         right += std::ranges::max_element(row) - row.begin() == batch.labels[i] ? 1 : 0;
       } else {
         score.loss += loss_.plain(row, std::as_const(scaled).row<float>(i));
-        squares += squared_error(row, batch.targets.row<float>(i));
+        squares += model_.targets.squared_error(row, batch.targets.row<float>(i));
       }
     }
   });
@@ -349,7 +329,7 @@ std::optional<HeadScore> EndToEndTask::validate() {
   return score;
 }
 
-void EndToEndTask::visit_features(const EndToEndModel& model, PatchSet& set, std::span<const std::size_t> samples,
+void EndToEndTask::visit_features(const EndToEndModel& model, SampleSet& set, std::span<const std::size_t> samples,
                                   std::size_t budget, ThreadPool& pool, const FeatureVisitor& visit) {
   const PatchScale scale(set.schema());
   const PictureViews views(set.schema(), 0, 0);

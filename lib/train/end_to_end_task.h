@@ -16,9 +16,10 @@
 #include "train/augmentation.h"
 #include "train/loop.h"
 #include "train/losses.h"
-#include "train/patch_set.h"
+#include "train/number_targets.h"
 #include "train/patch_tokenizer.h"
 #include "train/picture_views.h"
+#include "train/sample_set.h"
 #include "train/shuffled_samples.h"
 
 namespace mt {
@@ -29,8 +30,7 @@ struct EndToEndModel {
   TrainableEncoder& encoder;
   Network& head;
   std::optional<Standardisation> standardisation;  // of the features, fixed
-  std::optional<Standardisation> target_scale;     // of numbers: what the head learns is (target - mean) / deviation,
-  bool sigmoid = false;                            // or the logit of a probability
+  NumberTargets targets;                           // of numbers
   EncodeOptions encode;
   bool tokenizer_learns = false, encoder_learns = false;
 
@@ -47,7 +47,7 @@ struct EndToEndOptions {
 class EndToEndTask : public LearningTask {
  public:
   // train, validation: numbers in the set. loss, of labels or of numbers as the set has them, must outlive the task.
-  EndToEndTask(EndToEndModel model, PatchSet& set, std::vector<std::size_t> train, std::vector<std::size_t> validation,
+  EndToEndTask(EndToEndModel model, SampleSet& set, std::vector<std::size_t> train, std::vector<std::size_t> validation,
                const Loss& loss, const EndToEndOptions& options, ThreadPool& pool);
 
   std::vector<Parameter*> parameters() override;
@@ -64,7 +64,7 @@ class EndToEndTask : public LearningTask {
   // Calls visit(features [n, width], batch) for the given samples in order, as the model makes them without learning
   // anything, with the batch that they were made from. budget: tokens that are computed at once.
   using FeatureVisitor = std::function<void(const Tensor& features, const Batch& batch)>;
-  static void visit_features(const EndToEndModel& model, PatchSet& set, std::span<const std::size_t> samples,
+  static void visit_features(const EndToEndModel& model, SampleSet& set, std::span<const std::size_t> samples,
                              std::size_t budget, ThreadPool& pool, const FeatureVisitor& visit);
 
  private:
@@ -76,11 +76,9 @@ class EndToEndTask : public LearningTask {
   void learn_piece(Piece& piece, std::uint64_t draw, double weight, BatchResult& result);
   double slope_of(const Piece& piece, std::size_t i, std::span<float> row) const;
   void standardise(Tensor& features) const;
-  void scale_targets(Tensor& targets) const;
-  double squared_error(std::span<const float> outputs, std::span<const float> numbers) const;
 
   EndToEndModel model_;
-  PatchSet& set_;
+  SampleSet& set_;
   std::vector<std::size_t> validation_;
   const Loss& loss_;
   EndToEndOptions options_;

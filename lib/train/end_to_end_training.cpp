@@ -23,8 +23,7 @@ namespace {
 
 // Samples whose features decide the head's fixed standardisation.
 constexpr std::size_t kMeasured = 1024;
-constexpr std::size_t kReadAtOnce = 64;  // samples whose numbers are measured
-constexpr std::size_t kProbed = 16;      // tokens that a frozen encoder is asked about
+constexpr std::size_t kProbed = 16;  // tokens that a frozen encoder is asked about
 
 std::string_view name_of(EncoderTraining::Scope scope) {
   switch (scope) {
@@ -152,8 +151,7 @@ EndToEndModel EndToEndTraining::parts() {
           .encoder = *encoder_,
           .head = *head_,
           .standardisation = standardisation_,
-          .target_scale = target_scale_,
-          .sigmoid = of_numbers() && settings_.head.loss.kind == LossChoice::Kind::bce,
+          .targets = targets_,
           .encode = encode_,
           .tokenizer_learns = settings_.tokenizer,
           .encoder_learns = settings_.encoder_learns()};
@@ -177,11 +175,11 @@ Network EndToEndTraining::head_to_begin_with(NetworkShape shape) {
     refuse(head.width(), same ? "" : fmt::format(" for {} targets", head.targets()));
     if (head.sigmoid != (settings_.head.loss.kind == LossChoice::Kind::bce))
       throw Error(model_.source, "its head was trained with the loss of another kind of numbers", "leave it out");
-    if (target_scale_) {
+    if (targets_.scale) {
       std::vector<float> factor, shift;
       for (std::size_t k = 0; k < outputs(); ++k) {
-        factor.push_back(1 / target_scale_->deviation[k]);
-        shift.push_back(-target_scale_->mean[k] / target_scale_->deviation[k]);
+        factor.push_back(1 / targets_.scale->deviation[k]);
+        shift.push_back(-targets_.scale->mean[k] / targets_.scale->deviation[k]);
       }
       head.network.rescale_outputs(factor, shift);
     }
@@ -221,31 +219,6 @@ void EndToEndTraining::begin_head() {
       parts(), set_, measured, settings_.budget, pool_,
       [&](const Tensor& features, const Batch&) { moments.add(features.as<float>().data(), features.rows()); });
   standardisation_ = moments.standardisation();
-}
-
-// Numbers of any size are learned at mean 0 and deviation 1, probabilities as they are. Throws Error naming a sample
-// whose numbers cannot be learned.
-void EndToEndTraining::measure_targets() {
-  if (!of_numbers()) return;
-  const bool probabilities = settings_.head.loss.kind == LossChoice::Kind::bce;
-  Moments moments(outputs());
-  for (const std::vector<std::size_t>* part : {&train_, &validation_}) {
-    for (std::size_t begin = 0; begin < part->size(); begin += kReadAtOnce) {
-      throw_if_interrupted();
-      const auto samples = std::span(*part).subspan(begin, std::min(kReadAtOnce, part->size() - begin));
-      const Batch batch = set_.read(samples);
-      for (std::size_t i = 0; i < samples.size(); ++i) {
-        for (const float value : batch.targets.row<float>(i)) {
-          if (!std::isfinite(value)) throw Error(set_.describe(samples[i]), "has a target that is not finite");
-          if (probabilities && !(value >= 0 && value <= 1))
-            throw Error(set_.describe(samples[i]), fmt::format("has the target {:g}, bce takes 0 to 1", value),
-                        "use --loss mse, l1 or huber");
-        }
-      }
-      if (part == &train_) moments.add(batch.targets.as<float>().data(), samples.size());
-    }
-  }
-  if (!probabilities) target_scale_ = moments.standardisation();
 }
 
 // What the weights that training computes with make of some tokens: features, and the tokens' gradient.
@@ -306,17 +279,9 @@ Part EndToEndTraining::finished_head(const nlohmann::json& metrics) {
                            .rows = 1,
                            .digest = "",
                            .pool = std::string(mt::name_of(encode_.pooling))};
-  const bool bce = settings_.head.loss.kind == LossChoice::Kind::bce;
   if (of_numbers()) {
-    if (target_scale_) head_->rescale_outputs(target_scale_->deviation, target_scale_->mean);
-    RegressionHead head;
-    head.network = std::move(*head_);
+    RegressionHead head = head_of_numbers(std::move(*head_), targets_, standardisation_, set_.schema().target_names);
     head.input = input;
-    head.target_names = set_.schema().target_names;
-    const std::size_t width = head.width();
-    head.standardisation =
-        standardisation_.value_or(Standardisation{std::vector<float>(width, 0), std::vector<float>(width, 1)});
-    head.sigmoid = bce;
     head.training = metrics;
     return head.to_part();
   }
@@ -325,7 +290,7 @@ Part EndToEndTraining::finished_head(const nlohmann::json& metrics) {
   description.class_names = set_.class_names();
   description.input = input;
   description.standardisation = standardisation_;
-  description.one_vs_rest = bce;
+  description.one_vs_rest = settings_.head.loss.kind == LossChoice::Kind::bce;
   description.training = metrics;
   return NetworkHead(std::move(description), std::move(*head_)).to_part();
 }
@@ -340,7 +305,7 @@ TrainedModel EndToEndTraining::train(Watch& watch) {
   // The encoder has copies of what learns, and puts them back in the end.
   for (const Parameter* parameter : encoder_->parameters()) encoder_part.tensors.erase(parameter->name);
   const Digest behaviour = settings_.encoder_learns() ? Digest{} : behaviour_of_encoder();
-  measure_targets();
+  if (of_numbers()) targets_ = measure_targets(set_, train_, validation_, settings_.head.loss);
   begin_head();
   set_rates();
 

@@ -16,8 +16,8 @@
 #include "store/model.h"
 #include "train/end_to_end_task.h"
 #include "train/head_training.h"
-#include "train/patch_set.h"
 #include "train/patch_tokenizer.h"
+#include "train/sample_set.h"
 
 namespace mt {
 
@@ -61,7 +61,6 @@ class EndToEndTraining {
   NetworkShape fresh_head_shape() const;  // of one that begins anew
   void begin_head();
   Network head_to_begin_with(NetworkShape shape);
-  void measure_targets();
   void set_rates();
   EndToEndModel parts();
   std::vector<double> class_weights() const;
@@ -74,13 +73,14 @@ class EndToEndTraining {
   const EndToEndSettings settings_;
   Model model_;
   ThreadPool& pool_;
-  PatchSet set_;
+  SampleSet set_;
   std::vector<std::size_t> train_, validation_;  // numbers in the set
   PatchTokenizer tokenizer_;
   std::unique_ptr<TokenEmbedding> embedding_;
   std::unique_ptr<TrainableEncoder> encoder_;
   std::unique_ptr<Network> head_;
-  std::optional<Standardisation> standardisation_, target_scale_;
+  std::optional<Standardisation> standardisation_;
+  NumberTargets targets_;
   EncodeOptions encode_;
   std::size_t encoded_ = 0, encoder_values_ = 0;  // width of the encoder's features; of all its tensors
   std::string run_;

@@ -13,7 +13,7 @@ constexpr std::size_t kBlockBytes = std::size_t{1} << 20, kWindowBytes = std::si
 
 }  // namespace
 
-ShuffledSamples::ShuffledSamples(PatchSet& set, std::vector<std::size_t> order, std::size_t batch, std::uint64_t seed)
+ShuffledSamples::ShuffledSamples(SampleSet& set, std::vector<std::size_t> order, std::size_t batch, std::uint64_t seed)
     : set_(set), order_(std::move(order)), batch_(batch), seed_(seed) {
   std::size_t bytes = kBlockBytes;
   for (std::size_t i = 0; i < order_.size(); ++i) {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "train/patch_set.h"
+#include "train/sample_set.h"
 #include "train/shuffled_windows.h"
 
 namespace mt {
@@ -16,7 +16,7 @@ namespace mt {
 class ShuffledSamples {
  public:
   // order: numbers in the set, which trains. batch: samples of a batch; the last one of an epoch may be smaller.
-  ShuffledSamples(PatchSet& set, std::vector<std::size_t> order, std::size_t batch, std::uint64_t seed);
+  ShuffledSamples(SampleSet& set, std::vector<std::size_t> order, std::size_t batch, std::uint64_t seed);
 
   std::size_t size() const { return order_.size(); }
   std::size_t batches_per_epoch() const { return (order_.size() + batch_ - 1) / batch_; }
@@ -40,7 +40,7 @@ class ShuffledSamples {
   using Window = ShuffledWindow<Batch>;
   std::vector<Window> plan(std::uint64_t epoch) const;
 
-  PatchSet& set_;
+  SampleSet& set_;
   std::vector<std::size_t> order_;
   std::vector<std::size_t> blocks_;  // where each begins in order_, and the end
   std::size_t batch_;

@@ -1,4 +1,4 @@
-// What every way of training does with its files: opens them, joins classes, holds out. Set: FeatureSet or PatchSet.
+// What every way of training does with its files: opens them, joins classes, holds out. Set: FeatureSet or SampleSet.
 #pragma once
 
 #include <algorithm>

@@ -94,8 +94,41 @@ check "a prediction a sample" test "$(wc -l <forecast.csv)" -eq 18
 check "the error is small" awk '/"mse"/ { exit !($2 + 0 < 0.01) }' stdout
 run mt-eval test.features.h5 --model forecast.h5 --confusion c.csv
 expect_status 2
-run mt-train-head train.features.h5 --task regression --kind mlp -o no.h5
-expect_status 2
+for kind in knn nearest-mean; do
+  run mt-train-head train.features.h5 --task regression --kind $kind -o no.h5
+  expect_status 2
+  expect_stderr "tells classes apart"
+done
+for options in "--epochs 3" "--loss focal" "--optimizer lbfgs" "--hidden 8 --l2 1e-3"; do
+  run mt-train-head train.features.h5 --task regression $options -o no.h5
+  expect_status 2
+done
+
+case_ "mt-train-head: other losses and networks of numbers learn step by step, and go on after a kill"
+steps="mt-train-head train.features.h5 --task regression --validation 0 --epochs 200 --batch 16 --learning-rate 0.01"
+for options in "--loss huber:0.5" "--loss l1" "--hidden 16" "--optimizer sgd"; do
+  name=steps.$(echo "$options" | tr -dc a-z0-9).h5
+  run $steps $options --threads 1 -o "$name"
+  expect_status 0
+  run mt-eval train.features.h5 --model "$name" --json # which days are later ones, it cannot know
+  expect_status 0
+  check "$options: the error is small" awk '/"mse"/ { exit !($2 + 0 < 0.05) }' stdout
+done
+run $steps --loss l1 --threads 3 -o again.h5
+expect_same again.h5 steps.lossl1.h5
+$steps --loss l1 --checkpoint 0 -o killed.h5 2>/dev/null &
+sleep 0.3
+kill -9 $! 2>/dev/null || true
+wait $! 2>/dev/null || true
+run $steps --loss l1 --resume -o killed.h5
+expect_status 0
+expect_same killed.h5 steps.lossl1.h5
+run mt-train-head train.features.h5 --task regression --loss l1 --validation val.features.h5 --epochs 2 -o validated.h5
+expect_status 0
+expect_stderr "on 7 validation samples"
+run $steps --loss l1 --dry-run --force -o killed.h5
+expect_status 0
+expect_stdout "linear head: 8 targets"
 run mt-train-head train.features.h5 --task regression -o forecast.h5
 expect_status 1
 rm -f no.h5

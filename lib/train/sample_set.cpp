@@ -1,4 +1,4 @@
-#include "train/patch_set.h"
+#include "train/sample_set.h"
 
 #include <algorithm>
 #include <numeric>
@@ -21,7 +21,7 @@ constexpr std::size_t kRunBytes = std::size_t{16} << 20;
 
 }  // namespace
 
-void PatchSet::require_alike(const std::string& file, const Schema& schema) const {
+void SampleSet::require_alike(const std::string& file, const Schema& schema) const {
   if (files_.empty()) return;
   const auto unlike = [&](const std::string& what, const std::string& here, const std::string& before) {
     throw Error(file, fmt::format("{} {}, {} in the files before it", what, here, before),
@@ -29,7 +29,7 @@ void PatchSet::require_alike(const std::string& file, const Schema& schema) cons
   };
   if (schema.modality != schema_.modality) unlike("holds", printable(schema.modality), printable(schema_.modality));
   if (schema.width != schema_.width)
-    unlike("its patches have", fmt::format("{} numbers", schema.width), fmt::to_string(schema_.width));
+    unlike("its rows have", fmt::format("{} numbers", schema.width), fmt::to_string(schema_.width));
   if (schema.code_width != schema_.code_width)
     unlike("has", fmt::format("{} codes a patch", schema.code_width), fmt::to_string(schema_.code_width));
   if (schema.number_width != schema_.number_width)
@@ -49,7 +49,7 @@ void PatchSet::require_alike(const std::string& file, const Schema& schema) cons
 }
 
 // The rows of a file that can be learned from, with their labels.
-LabelledRows PatchSet::supervised(const std::string& name, SampleReader& reader, bool known_classes_only) {
+LabelledRows SampleSet::supervised(const std::string& name, SampleReader& reader, bool known_classes_only) {
   const Schema& schema = reader.schema();
   const auto samples = static_cast<std::size_t>(reader.samples().value());
   if (supervision_ == Supervision::numbers) {
@@ -77,9 +77,9 @@ LabelledRows PatchSet::supervised(const std::string& name, SampleReader& reader,
   return labelled;
 }
 
-void PatchSet::add(const std::string& name, bool known_classes_only) {
+void SampleSet::add(const std::string& name, bool known_classes_only) {
   if (name == "-") {
-    throw Error("standard input", "patches are read once an epoch, a stream can be read once",
+    throw Error("standard input", "samples are read once an epoch, a stream can be read once",
                 "write them to a file first");
   }
   File file;
@@ -87,11 +87,12 @@ void PatchSet::add(const std::string& name, bool known_classes_only) {
   file.first = labels_.size();
   file.reader = SampleReader::open(name);
   const Schema& schema = file.reader->schema();
-  if (schema.kind != Kind::patches)
-    throw Error(name, fmt::format("holds {}, not patches", name_of(schema.kind)),
-                "make them with mt-tokenize --patches");
+  if (!kind_) kind_ = schema.kind;
+  if (schema.kind != *kind_)
+    throw Error(name, fmt::format("holds {}, not {}", name_of(schema.kind), name_of(*kind_)),
+                *kind_ == Kind::patches ? "make them with mt-tokenize --patches" : "make all files alike");
   if (!file.reader->seekable())
-    throw Error(name, "is a stream, and patches are read once an epoch", "write them to a file with -o FILE");
+    throw Error(name, "is a stream, and samples are read once an epoch", "write them to a file with -o FILE");
   LabelledRows labelled = supervised(name, *file.reader, known_classes_only);
   const auto samples = static_cast<std::size_t>(file.reader->samples().value());
   const std::vector<std::int64_t> offsets =
@@ -112,9 +113,9 @@ void PatchSet::add(const std::string& name, bool known_classes_only) {
   files_.push_back(std::move(file));
 }
 
-PatchSet::File& PatchSet::file_of(std::size_t sample) { return file_holding(files_, sample); }
+SampleSet::File& SampleSet::file_of(std::size_t sample) { return file_holding(files_, sample); }
 
-Batch PatchSet::read(std::span<const std::size_t> samples) {
+Batch SampleSet::read(std::span<const std::size_t> samples) {
   Batch result;
   for (std::size_t begin = 0; begin < samples.size();) {
     File& file = file_of(samples[begin]);
@@ -140,13 +141,13 @@ Batch PatchSet::read(std::span<const std::size_t> samples) {
   return result;
 }
 
-std::string PatchSet::describe(std::size_t sample) {
+std::string SampleSet::describe(std::size_t sample) {
   File& file = file_of(sample);
   const std::size_t row = file.rows[sample - file.first];
   return fmt::format("{}: {}", file.name, printable(file.reader->read(row, row + 1).ids.at(0)));
 }
 
-void PatchSet::for_each_id(const std::function<void(std::size_t, std::string_view)>& visit) {
+void SampleSet::for_each_id(const std::function<void(std::size_t, std::string_view)>& visit) {
   for (File& file : files_) {
     for (std::size_t begin = 0; begin < file.rows.size();) {
       throw_if_interrupted();
@@ -159,7 +160,7 @@ void PatchSet::for_each_id(const std::function<void(std::size_t, std::string_vie
   }
 }
 
-Digest PatchSet::digest() const {
+Digest SampleSet::digest() const {
   Sha256 hash;
   for (const File& file : files_) hash.update(hex(file.reader->inputs())).update(file.reader->schema().config.dump());
   for (const std::string& name : class_names()) hash.update(fmt::format("{}:{}", name.size(), name));

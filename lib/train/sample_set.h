@@ -1,11 +1,12 @@
-// Samples to learn from in several files of patches: labelled ones, joined by the names of their classes, or those with
-// numbers to be predicted.
+// Samples to learn from that stay in their files, patches as a rule: labelled ones, joined by the names of their
+// classes, or those with numbers to be predicted.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,12 +21,14 @@ namespace mt {
 // What a set's samples are learned by.
 enum class Supervision : std::uint8_t { labels, numbers };
 
-class PatchSet {
+class SampleSet {
  public:
-  explicit PatchSet(Supervision supervision = Supervision::labels) : supervision_(supervision) {}
+  // kind: of all files; nullopt: the first file's.
+  explicit SampleSet(Supervision supervision = Supervision::labels, std::optional<Kind> kind = Kind::patches)
+      : supervision_(supervision), kind_(kind) {}
 
   // Adds a file's samples after those that are there: those that have a label (train/joined_classes.h), or all of them,
-  // with their /targets. Throws Error: a stream, which cannot be read twice; no patches, no labels or targets; other
+  // with their /targets. Throws Error: a stream, which cannot be read twice; another kind, no labels or targets; other
   // targets than the files before; patches that were not cut as those of the files before.
   void add(const std::string& name, bool known_classes_only = false);
   // Forgets classes without a sample. Returns their names.
@@ -38,7 +41,7 @@ class PatchSet {
   const std::vector<std::string>& class_names() const { return classes_.names(); }
   const std::vector<std::int32_t>& labels() const { return labels_; }  // of numbers: zeros, one class
   std::int32_t label(std::size_t sample) const { return labels_[sample]; }
-  std::size_t patches(std::size_t sample) const { return lengths_[sample]; }  // of one sample
+  std::size_t patches(std::size_t sample) const { return lengths_[sample]; }  // of one sample, or its other rows
   std::size_t bytes(std::size_t sample) const { return patches(sample) * row_bytes_; }
 
   // The given samples in their order, with the joined classes as labels and without targets, or with targets. Ascending
@@ -64,6 +67,7 @@ class PatchSet {
   LabelledRows supervised(const std::string& name, SampleReader& reader, bool known_classes_only);
 
   Supervision supervision_;
+  std::optional<Kind> kind_;
   std::vector<File> files_;
   Schema schema_;
   std::size_t row_bytes_ = 0;

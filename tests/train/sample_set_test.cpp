@@ -1,4 +1,4 @@
-#include "train/patch_set.h"
+#include "train/sample_set.h"
 
 #include <doctest/doctest.h>
 
@@ -14,14 +14,14 @@
 namespace mt {
 namespace {
 
-TEST_CASE("patch set: gives any samples in any order, over files, with the joined classes") {
+TEST_CASE("sample set: gives any samples in any order, over files, with the joined classes") {
   // given two files whose classes are numbered differently, one of them with an unlabelled sample
   const test::TemporaryDirectory directory;
   Batch first = test::slopes(6), second = test::slopes(4, 8);
   first.labels[1] = -1;
   Schema other = test::patch_schema();
   std::swap(other.label_names[0], other.label_names[1]);
-  PatchSet set;
+  SampleSet set;
   set.add(test::write_patches(directory / "a.h5", first));
   set.add(test::write_patches(directory / "b.h5", second, other));
 
@@ -42,9 +42,9 @@ TEST_CASE("patch set: gives any samples in any order, over files, with the joine
   CHECK(set.describe(1).ends_with("a.h5: s2"));
 }
 
-TEST_CASE("patch set: refuses streams, features, and patches that were cut in another way") {
+TEST_CASE("sample set: refuses streams, features, and patches that were cut in another way") {
   const test::TemporaryDirectory directory;
-  PatchSet set;
+  SampleSet set;
   CHECK_THROWS_WITH_AS(set.add("-"), doctest::Contains("can be read once"), Error);
   set.add(test::write_patches(directory / "a.h5", test::slopes(4)));
   Schema other = test::patch_schema();
@@ -66,7 +66,7 @@ TEST_CASE("patch set: refuses streams, features, and patches that were cut in an
 // Blocks of several samples and two windows: samples of about 100 KiB, 900 of them.
 struct LargeSet {
   test::TemporaryDirectory directory;
-  PatchSet set;
+  SampleSet set;
   std::vector<std::size_t> order;
 
   LargeSet() {
