@@ -4,7 +4,7 @@
 # with tokenizer and head learned together, on the same samples: from a fresh head, the best epoch chosen on a tenth of them; or,
 # where that head is hard to beat, beginning from it (--model NAME.head.h5), on all of them. Both are scored on the same test
 # samples, with 95 % intervals; the difference over these samples has an interval of its own. Settings were chosen once for each
-# modality; those of runs that begin from the head by cross-validation on the training samples.
+# modality; those of runs without validation samples by cross-validation on the training samples.
 #
 #   examples/learn.sh                     all modalities
 #   examples/learn.sh audio graph         some of: image audio point-cloud time-series imu tabular graph text
@@ -54,6 +54,7 @@ image() { mt-tokenize image "$DATA/image/cifar10_subset/$1" --labels directory "
 audio() { mt-tokenize audio --manifest "fsdd.$1.csv" "${@:2}"; }
 cloud() { mt-tokenize point-cloud --manifest "dales.$1.tsv" --scale sphere --points 32 "${@:2}"; }
 series() { mt-tokenize time-series "$DATA/timeseries/ArrowHead/ArrowHead_${1^^}.ts" "${@:2}"; }
+motions() { mt-tokenize imu "$DATA/imu/BasicMotions/BasicMotions_${1^^}.ts" "${@:2}"; }
 epilepsy() { mt-tokenize imu "$DATA/imu/Epilepsy/Epilepsy_${1^^}.ts" --max-tokens 64 "${@:2}"; }
 pickup() { mt-tokenize imu "$DATA/imu/PickupGestureWiimoteZ/PickupGestureWiimoteZ_${1^^}.ts" "${@:2}"; }
 adult() { mt-tokenize tabular "adult.$1.csv" --no-header --label 15 "${@:2}"; }
@@ -84,7 +85,8 @@ for modality in "$@"; do
       compare time-series ArrowHead arrow series --embedding patch -- --epochs 60 --batch 12 --augment noise:0.05
       ;;
     imu)
-      need imu/PickupGestureWiimoteZ imu/Epilepsy
+      need imu/BasicMotions imu/PickupGestureWiimoteZ imu/Epilepsy
+      compare imu BasicMotions motions motions -- --validation 0 --epochs 40 --batch 8
       compare imu PickupGestureWiimoteZ pickup pickup -- --model pickup.head.h5 --validation 0 --epochs 15 --batch 10 \
         --learning-rate 3e-4 --tokenizer-rate 3e-3 --augment noise:0.2,gain:0.2,drop:0.2
       compare imu Epilepsy epilepsy epilepsy -- --model epilepsy.head.h5 --validation 0 --epochs 5 --batch 16 \

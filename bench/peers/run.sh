@@ -2,6 +2,7 @@
 # Ours and the peers that are installed, on the same tokens and weights, one after the other:
 #   bench/peers/run.sh [FOLDER]      FOLDER keeps weights, graphs and tokens (default build/peers)
 # Settings: SIZES="b16 l14" BATCHES="1 8 32" THREADS=2 SECONDS_EACH=6 PYTHON=python3 MT_BIN=build/release/bin
+#   TORCH="sdpa compile bf16_sdpa bf16_compile int8_compile"   (int8_compile compiles for minutes)
 # Columns: who, precision, size, batch, samples/s, GFLOP/s, peak memory in MB, relative error against PyTorch in float32.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd) root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -54,7 +55,7 @@ for size in $SIZES; do
   for batch in $BATCHES; do
     ours "$size" "$batch"
     if has torch; then
-      for variant in sdpa compile bf16_sdpa bf16_compile int8_compile; do
+      for variant in ${TORCH:-sdpa compile bf16_sdpa bf16_compile int8_compile}; do
         "$PYTHON" torch_peer.py $variant "$size" "$batch" "$weights" --reference "$reference" "${each[@]}" 2>/dev/null ||
           echo "torch $variant failed"
       done
