@@ -55,6 +55,7 @@ audio() { mt-tokenize audio --manifest "fsdd.$1.csv" "${@:2}"; }
 cloud() { mt-tokenize point-cloud --manifest "dales.$1.tsv" --scale sphere --points 32 "${@:2}"; }
 series() { mt-tokenize time-series "$DATA/timeseries/ArrowHead/ArrowHead_${1^^}.ts" "${@:2}"; }
 motions() { mt-tokenize imu "$DATA/imu/BasicMotions/BasicMotions_${1^^}.ts" "${@:2}"; }
+power() { mt-tokenize time-series "$DATA/timeseries/ItalyPowerDemand/ItalyPowerDemand_${1^^}.ts" "${@:2}"; }
 epilepsy() { mt-tokenize imu "$DATA/imu/Epilepsy/Epilepsy_${1^^}.ts" --max-tokens 64 "${@:2}"; }
 pickup() { mt-tokenize imu "$DATA/imu/PickupGestureWiimoteZ/PickupGestureWiimoteZ_${1^^}.ts" "${@:2}"; }
 adult() { mt-tokenize tabular "adult.$1.csv" --no-header --label 15 "${@:2}"; }
@@ -81,7 +82,8 @@ for modality in "$@"; do
         --validation 0 --epochs 20 --batch 16 --augment rotate,gain:0.1
       ;;
     time-series)
-      need timeseries/ArrowHead
+      need timeseries/ItalyPowerDemand timeseries/ArrowHead
+      compare time-series ItalyPowerDemand power power -- --validation 0 --epochs 30 --batch 10
       compare time-series ArrowHead arrow series --embedding patch -- --epochs 60 --batch 12 --augment noise:0.05
       ;;
     imu)
