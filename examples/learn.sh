@@ -60,6 +60,7 @@ epilepsy() { mt-tokenize imu "$DATA/imu/Epilepsy/Epilepsy_${1^^}.ts" --max-token
 pickup() { mt-tokenize imu "$DATA/imu/PickupGestureWiimoteZ/PickupGestureWiimoteZ_${1^^}.ts" "${@:2}"; }
 adult() { mt-tokenize tabular "adult.$1.csv" --no-header --label 15 "${@:2}"; }
 graph() { mt-tokenize graph "$DATA/graph/TU_PROTEINS" --only "graph.$1.txt" "${@:2}"; }
+nodes() { mt-tokenize graph cora.content --only "cora.$1.txt" "${@:2}"; }
 text() { mt-tokenize text "$DATA/text/SST2/$1.tsv" --column 1 --label-column 2 "${@:2}"; }
 
 echo '| modality | data set | train + test | cached features, untrained tokenizer | tokenizer and head learned | difference | learning |'
@@ -102,6 +103,11 @@ for modality in "$@"; do
         --learning-rate 1e-3 --tokenizer-rate 5e-3
       ;;
     graph)
+      python=$(command -v "${PYTHON:-python3}")
+      if [ -e "$DATA/graph/planetoid_cora" ] && "$python" -c 'import scipy' 2>/dev/null; then
+        "$python" "$checkout/examples/planetoid_text.py" "$DATA/graph/planetoid_cora" cora .
+        compare graph 'planetoid_cora, nodes' cora nodes --level node --hops 1 --max-nodes 32 -- --epochs 30 --batch 16
+      fi
       need graph/TU_PROTEINS
       awk '{ print "PROTEINS#" NR >(NR % 4 == 0 ? "graph.test.txt" : "graph.train.txt") }' \
         "$DATA/graph/TU_PROTEINS/PROTEINS_graph_labels.txt"
