@@ -238,7 +238,7 @@ void Augmentation::mask_grid(Batch& batch, std::size_t s, Random& random) const 
   const auto sides = std::as_const(batch.grid).row<std::int32_t>(s);
   const auto rows = static_cast<std::size_t>(sides[1]), columns = static_cast<std::size_t>(sides[2]);
   const auto band = [&](std::size_t size) {
-    const std::size_t most = static_cast<std::size_t>(settings_.mask * static_cast<double>(size) + 0.5);
+    const std::size_t most = static_cast<std::size_t>(std::lround(settings_.mask * static_cast<double>(size)));
     const std::size_t length = random.below(most + 1), begin = random.below(size - length + 1);
     return std::pair{begin, begin + length};
   };
