@@ -115,19 +115,19 @@ AugmentationSettings augmentation_named(std::string_view text) {
 
 Augmentation::Augmentation(const AugmentationSettings& settings, const Schema& patches, std::uint64_t seed)
     : settings_(settings), seed_(seed), cloud_(patches.modality == "point-cloud"), sound_(patches.modality == "audio") {
-  const auto refuse = [&](const char* what, const char* whom) { mt::refuse(what, whom, patches); };
   if (is_picture(patches.modality) && patches.has_grid) {
     side_ = patches.config.value("patch", std::size_t{0});
     channels_ = side_ == 0 ? 0 : patches.width / (side_ * side_);
     if (channels_ * side_ * side_ != patches.width) channels_ = 0;
   }
-  if (settings.flip && channels_ == 0) refuse("flip", "pictures");
+  if (settings.flip && channels_ == 0) refuse("flip", "pictures", patches);
   require_movable(patches);
   if (settings.rotate && (!cloud_ || patches.config.value("features", "") != "dp"))
-    refuse("rotate", "point clouds of coordinates alone");
-  if ((settings.mask > 0 || settings.cutmix > 0) && !patches.has_grid) refuse("mask and cutmix", "patches in a grid");
+    refuse("rotate", "point clouds of coordinates alone", patches);
+  if ((settings.mask > 0 || settings.cutmix > 0) && !patches.has_grid)
+    refuse("mask and cutmix", "patches in a grid", patches);
   if ((settings.noise > 0 || settings.gain > 0 || settings.mixup > 0) && patches.width == 0)
-    refuse("noise, gain and mixup", "numbers");
+    refuse("noise, gain and mixup", "numbers", patches);
 }
 
 void Augmentation::require_movable(const Schema& patches) const {

@@ -292,8 +292,7 @@ std::string EndToEndTask::describe_batch() {
   // The reading thread may be inside HDF5: it has to stop first.
   samples_.stop();
   if (culprit_) return set_.describe(*culprit_);
-  return batch_.size() == 1 ? set_.describe(batch_.front())
-                            : fmt::format("{} and {} more samples", set_.describe(batch_.front()), batch_.size() - 1);
+  return batch_named(set_.describe(batch_.front()), batch_.size());
 }
 
 std::optional<HeadScore> EndToEndTask::validate() {

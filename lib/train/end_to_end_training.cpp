@@ -322,7 +322,7 @@ TrainedModel EndToEndTraining::train(Watch& watch) {
   metrics["run"] = run_;
   metrics["data"] = hex(set_.digest());
   metrics.update(plan());
-  metrics["fit"] = {{"epochs", fit.epochs}, {"best_epoch", fit.best_epoch}, {"steps", fit.steps}, {"loss", fit.loss}};
+  metrics["fit"] = to_json(fit);
   if (fit.validation) metrics["validation_score"] = to_json(*fit.validation);
 
   if (settings_.encoder_learns()) {

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "heads/network_head.h"
@@ -94,13 +93,7 @@ HeadTraining::HeadTraining(const HeadTrainingSettings& settings, ThreadPool& poo
   const Moments moments = matrix_->measure(0, train_end_);
   const Moments others =
       matrix_->measure(train_end_, matrix_->size());  // measured for strange values, and as a fingerprint
-  Sha256 hash;
-  hash.update(settings.to_json().dump()).update(hex(set_.digest()));
-  for (const Moments* part : {&moments, &others}) {
-    hash.update(std::as_bytes(std::span(part->mean())))
-        .update(std::as_bytes(std::span<const double>(part->variance())));
-  }
-  run_ = hex(hash.finish());
+  run_ = run_digest(settings, set_.digest(), moments, others);
 
   standardisation_ = moments.standardisation();
   if (settings.standardise || uses_lbfgs(settings)) {
@@ -218,8 +211,7 @@ std::unique_ptr<Head> HeadTraining::train_network(Watch& watch, nlohmann::json& 
   const auto loss = make_loss(settings_.loss, classes(), settings_.smoothing, class_weights());
   NetworkTask task(network, *matrix_, train_end_, *loss, settings_.batch, settings_.seed);
   const LoopResult result = run_loop(task, loop_settings_of(settings_), watch);
-  metrics["fit"] = {
-      {"epochs", result.epochs}, {"best_epoch", result.best_epoch}, {"steps", result.steps}, {"loss", result.loss}};
+  metrics["fit"] = to_json(result);
   if (result.validation) metrics["validation_score"] = to_json(*result.validation);
   HeadDescription description = describe(metrics);
   description.one_vs_rest = settings_.loss.kind == LossChoice::Kind::bce;

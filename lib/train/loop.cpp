@@ -241,6 +241,14 @@ class Loop {
 
 }  // namespace
 
+nlohmann::json to_json(const LoopResult& result) {
+  return {{"epochs", result.epochs}, {"best_epoch", result.best_epoch}, {"steps", result.steps}, {"loss", result.loss}};
+}
+
+std::string batch_named(const std::string& first, std::size_t samples) {
+  return samples == 1 ? first : fmt::format("{} and {} more samples", first, samples - 1);
+}
+
 LoopResult run_loop(LearningTask& task, const LoopSettings& settings, Watch& watch) {
   return Loop(task, settings, watch).run();
 }

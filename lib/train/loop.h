@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "base/tensor.h"
 #include "layers/parameter.h"
 #include "train/head_score.h"
@@ -38,7 +40,7 @@ class LearningTask {
   // The next batch of the epoch: forward and backward. Adds the gradient of the batch's mean loss, which is
   // loss / weight, to the parameters' gradients.
   virtual BatchResult learn(std::uint64_t step) = 0;
-  virtual std::string describe_batch() = 0;         // names samples of the last batch, for errors
+  virtual std::string describe_batch() = 0;         // names the last batch (batch_named), for errors
   virtual std::optional<HeadScore> validate() = 0;  // nullopt: nothing was held out
 };
 
@@ -58,6 +60,12 @@ struct LoopResult {
   double loss = 0;                      // mean of the last epoch's batches
   std::optional<HeadScore> validation;  // of the kept parameters
 };
+
+// What a head's part and --json say of it, without the validation.
+nlohmann::json to_json(const LoopResult& result);
+
+// A batch by its first sample: "FILE: ID", or "FILE: ID and 31 more samples".
+std::string batch_named(const std::string& first, std::size_t samples);
 
 // Leaves the best parameters (the last ones without validation) in task. Throws Error when the loss or the gradient is
 // not finite, naming the step and the batch.

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include <fmt/format.h>
-
 #include "layers/tiles.h"
 #include "train/sample_tiles.h"
 
@@ -49,9 +47,7 @@ LearningTask::BatchResult NetworkTask::learn(std::uint64_t step) {
 std::string NetworkTask::describe_batch() {
   // The reading thread may be inside HDF5: it has to stop first.
   rows_.stop();
-  return batch_.size() == 1
-             ? matrix_.describe(batch_.front())
-             : fmt::format("{} and {} more samples", matrix_.describe(batch_.front()), batch_.size() - 1);
+  return batch_named(matrix_.describe(batch_.front()), batch_.size());
 }
 
 std::optional<HeadScore> NetworkTask::validate() {

@@ -4,8 +4,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "base/interrupt.h"
 #include "heads/feature_matrix.h"
 #include "layers/tiles.h"
@@ -63,8 +61,7 @@ LearningTask::BatchResult NumbersTask::learn(std::uint64_t step) {
 std::string NumbersTask::describe_batch() {
   // The reading thread may be inside HDF5: it has to stop first.
   samples_.stop();
-  const std::string first = parts_.set.describe(batch_.front());
-  return batch_.size() == 1 ? first : fmt::format("{} and {} more samples", first, batch_.size() - 1);
+  return batch_named(parts_.set.describe(batch_.front()), batch_.size());
 }
 
 std::optional<HeadScore> NumbersTask::validate() {

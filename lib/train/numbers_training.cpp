@@ -4,9 +4,6 @@
 #include <cmath>
 #include <utility>
 
-#include <fmt/format.h>
-
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "heads/feature_matrix.h"
@@ -50,13 +47,7 @@ void NumbersTraining::measure_features() {
     }
   }
   if (settings_.standardise) standardisation_ = moments.standardisation();
-  Sha256 hash;
-  hash.update(settings_.to_json().dump()).update(hex(set_.digest()));
-  for (const Moments* part : {&moments, &others}) {
-    hash.update(std::as_bytes(std::span(part->mean())))
-        .update(std::as_bytes(std::span<const double>(part->variance())));
-  }
-  run_ = hex(hash.finish());
+  run_ = run_digest(settings_, set_.digest(), moments, others);
 }
 
 NetworkShape NumbersTraining::network_shape() const {
@@ -90,7 +81,7 @@ TrainedHead NumbersTraining::train(Watch& watch) {
   metrics["run"] = run_;
   metrics["samples"] = plan()["samples"];
   metrics["targets"] = set_.schema().target_width;
-  metrics["fit"] = {{"epochs", fit.epochs}, {"best_epoch", fit.best_epoch}, {"steps", fit.steps}, {"loss", fit.loss}};
+  metrics["fit"] = to_json(fit);
   if (fit.validation) metrics["validation_score"] = to_json(*fit.validation);
   RegressionHead head = head_of_numbers(std::move(network), targets_, standardisation_, set_.schema().target_names);
   head.input = head_input_of(set_.schema(), rows_);

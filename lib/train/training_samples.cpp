@@ -26,6 +26,17 @@ void check_classes(const HeadTrainingSettings& settings, const std::vector<std::
   }
 }
 
+std::string run_digest(const HeadTrainingSettings& settings, const Digest& set, const Moments& training,
+                       const Moments& validation) {
+  Sha256 hash;
+  hash.update(settings.to_json().dump()).update(hex(set));
+  for (const Moments* part : {&training, &validation}) {
+    hash.update(std::as_bytes(std::span(part->mean())))
+        .update(std::as_bytes(std::span<const double>(part->variance())));
+  }
+  return hex(hash.finish());
+}
+
 NetworkShape network_shape_of(const HeadTrainingSettings& settings, std::size_t inputs, std::size_t classes) {
   NetworkShape shape{.inputs = inputs, .outputs = classes, .hidden = {}};
   if (settings.kind == HeadKind::linear) return shape;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/progress.h"
 #include "train/head_training.h"
@@ -54,6 +55,11 @@ HoldOut divide_samples(Set& set, const HeadTrainingSettings& settings, Progress&
   if (set.unlabelled() > 0) progress.note(std::to_string(set.unlabelled()) + " samples without a label are left out");
   return parts;
 }
+
+// Digest, in hex, of everything that decides a head learned from features: settings, what the files state of
+// themselves, and moments of the features themselves, of training and validation samples.
+std::string run_digest(const HeadTrainingSettings& settings, const Digest& set, const Moments& training,
+                       const Moments& validation);
 
 // Of a linear head or an mlp.
 NetworkShape network_shape_of(const HeadTrainingSettings& settings, std::size_t inputs, std::size_t classes);
