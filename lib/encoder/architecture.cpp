@@ -118,10 +118,10 @@ constexpr std::pair<std::string_view, Pooling> kPoolings[] = {{"cls", Pooling::c
 }  // namespace
 
 Precision precision_named(std::string_view name) {
-  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int8}) {
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::int8, Precision::f16}) {
     if (name_of(precision) == name) return precision;
   }
-  throw Error("precision", fmt::format("\"{}\" is not known", printable(name)), "f32, bf16 or int8");
+  throw Error("precision", fmt::format("\"{}\" is not known", printable(name)), "f32, bf16, f16 or int8");
 }
 
 std::string_view name_of(Precision precision) {
@@ -132,6 +132,8 @@ std::string_view name_of(Precision precision) {
       return "bf16";
     case Precision::int8:
       return "int8";
+    case Precision::f16:
+      return "f16";
   }
   return "unknown";
 }

@@ -66,7 +66,7 @@ class Encoder {
   virtual LayerTimes layer_times() const = 0;
 };
 
-Precision precision_named(std::string_view name);  // "f32", "bf16", "int8"; throws Error
+Precision precision_named(std::string_view name);  // "f32", "bf16", "int8", "f16"; throws Error
 std::string_view name_of(Precision precision);
 
 // The precision that this machine gives when `wanted` is asked for, which is float32 where it has no such products, or

@@ -39,6 +39,8 @@ bool has(const Kernels& kernels, Precision precision) {
       return kernels.product_bf16 != nullptr;
     case Precision::int8:
       return kernels.product_int8 != nullptr;
+    case Precision::f16:
+      return false;
   }
   return false;
 }

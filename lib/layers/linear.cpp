@@ -146,6 +146,8 @@ void Linear::forward(const OperandRows& x, AnyRows y) const {
       return kernels_->product_bf16(call);
     case Precision::int8:
       return kernels_->product_int8(call);
+    case Precision::f16:
+      throw std::logic_error("linear: no products of half precision");
   }
 }
 
