@@ -22,12 +22,13 @@ __global__ void __launch_bounds__(kActivationThreads) activate(const ActivationC
   activation_kernel<T>(CardThread{}, call);
 }
 
-template <std::size_t head_size, class T>
-__global__ void __launch_bounds__(AttentionShape<head_size>::threads) attend(const AttentionCall call) {
+template <unsigned head_size, class T>
+__global__ void __launch_bounds__(AttentionShape<head_size>::threads, AttentionShape<head_size>::blocks)
+    attend(const AttentionCall call) {
   attention_kernel<head_size, T>(CardThread{}, call);
 }
 
-template <std::size_t head_size>
+template <unsigned head_size>
 __global__ void __launch_bounds__(FloatAttentionShape<head_size>::threads) attend_f32(const AttentionCall call) {
   float_attention_kernel<head_size>(CardThread{}, call);
 }
@@ -66,7 +67,7 @@ cudaError_t launch_activation(const ActivationCall& call, cudaStream_t stream) {
 
 cudaError_t launch_attention(const AttentionCall& call, cudaStream_t stream) {
   return with_head_size(call.head_size, [&](auto size) {
-    constexpr std::size_t head_size = decltype(size)::value;
+    constexpr unsigned head_size = decltype(size)::value;
     return with_numbers(call.numbers, [&]<class T>(T) {
       if constexpr (std::is_same_v<T, float>)
         return launch(attend_f32<head_size>, call, float_attention_grid<head_size>(call), stream);

@@ -20,7 +20,6 @@
 #include <memory>
 #include <new>
 #include <numeric>
-#include <source_location>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -32,6 +31,13 @@
 #include "kernels/cuda/instances.h"
 
 #if defined(__SANITIZE_ADDRESS__)
+#define MT_ADDRESS_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MT_ADDRESS_SANITIZER
+#endif
+#endif
+#if defined(MT_ADDRESS_SANITIZER)
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -42,6 +48,16 @@ namespace mt::test {
 enum class Order : std::uint8_t { ascending, descending, shuffled };
 
 class CardEmulator;
+
+// A line of a kernel. std::source_location is not in every standard library that compiles us.
+struct Place {
+  const char* file = "";
+  int line = 0;
+  static constexpr Place current(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    return {file, line};
+  }
+  bool operator==(const Place& other) const { return line == other.line && std::strcmp(file, other.file) == 0; }
+};
 
 // A stack and where its thread stands.
 class Fiber {
@@ -54,7 +70,14 @@ class Fiber {
   enum class State : std::uint8_t { ready, waits, ended };
   State state = State::ended;
   const char* waits_for = "";
-  std::source_location place;
+  Place place;
+  struct Copy {
+    void* shared;
+    const void* global;  // null: zeros
+    int commit;          // how many there were before
+  };
+  std::deque<Copy> copies;  // here, not on the stack, which nobody unwinds after a failure
+  int commits = 0;
 
  private:
   friend class CardEmulator;
@@ -87,12 +110,15 @@ class CardEmulator {
     ready_.assign((threads + 63) / 64, 0);
     position_.resize(threads);
     for (unsigned i = 0; i < threads; ++i) position_[order_[i]] = i;
-    for (unsigned i = 0; i < threads; ++i) set_ready(i);
+    for (unsigned i = 0; i < threads; ++i) {
+      set_ready(i);
+      fibers_[i]->commits = 0;
+    }
     block_ = Meeting{};
     warps_.assign((threads + 31) / 32, Meeting{});
     ended_ = 0;
     error_ = nullptr;
-    switch_context(host_, nullptr, fibers_[order_[0]]->context_, fibers_[order_[0]].get());
+    switch_context(host_, fibers_[order_[0]].get());
     if (error_ != nullptr) {
       fibers_.clear();  // some stand in the middle of the kernel
       std::rethrow_exception(std::exchange(error_, nullptr));
@@ -100,6 +126,7 @@ class CardEmulator {
   }
 
   unsigned threads() const { return threads_; }
+  Fiber& fiber(unsigned index) { return *fibers_[index]; }
   std::byte* shared() { return shared_.get(); }
   // logic_error unless [p, p + bytes) is in shared memory, aligned to 16.
   void require_shared(const void* p, std::size_t bytes) const {
@@ -112,11 +139,11 @@ class CardEmulator {
   // Waits until all threads of the block, or of the warp, are here with their arguments; the last does what there is to
   // do with them: complete(std::vector<void*>), by thread of the group.
   template <class Complete>
-  void meet_block(unsigned index, const char* what, std::source_location place, void* arguments, Complete complete) {
+  void meet_block(unsigned index, const char* what, Place place, void* arguments, Complete complete) {
     meet(block_, 0, threads_, index, what, place, arguments, complete);
   }
   template <class Complete>
-  void meet_warp(unsigned index, const char* what, std::source_location place, void* arguments, Complete complete) {
+  void meet_warp(unsigned index, const char* what, Place place, void* arguments, Complete complete) {
     const unsigned first = index / 32 * 32;
     meet(warps_[index / 32], first, std::min(32u, threads_ - first), index, what, place, arguments, complete);
   }
@@ -130,7 +157,7 @@ class CardEmulator {
   struct Meeting {
     unsigned arrived = 0;
     const char* what = nullptr;
-    std::source_location place;
+    Place place;
     std::vector<void*> arguments;
   };
 
@@ -144,21 +171,19 @@ class CardEmulator {
     ready_[at / 64] &= ~(std::uint64_t{1} << at % 64);
   }
 
-  static std::string text(const char* what, const std::source_location& place) {
-    const std::string file = place.file_name();
-    return std::string(what) + " at " + file.substr(file.rfind('/') + 1) + ":" + std::to_string(place.line());
+  static std::string text(const char* what, const Place& place) {
+    const std::string file = place.file;
+    return std::string(what) + " at " + file.substr(file.rfind('/') + 1) + ":" + std::to_string(place.line);
   }
 
   template <class Complete>
-  void meet(Meeting& meeting, unsigned first, unsigned count, unsigned index, const char* what,
-            std::source_location place, void* arguments, Complete complete) {
+  void meet(Meeting& meeting, unsigned first, unsigned count, unsigned index, const char* what, Place place,
+            void* arguments, Complete complete) {
     if (meeting.arrived == 0) {
       meeting.what = what;
       meeting.place = place;
       meeting.arguments.resize(count);
-    } else if (std::strcmp(meeting.what, what) != 0 || meeting.place.line() != place.line() ||
-               meeting.place.column() != place.column() ||
-               std::strcmp(meeting.place.file_name(), place.file_name()) != 0) {
+    } else if (std::strcmp(meeting.what, what) != 0 || !(meeting.place == place)) {
       throw std::logic_error("threads diverge: thread " + std::to_string(index) + " comes to " + text(what, place) +
                              " while others wait for " + text(meeting.what, meeting.place));
     }
@@ -184,7 +209,7 @@ class CardEmulator {
     for (std::size_t word = 0; word < ready_.size(); ++word) {
       if (ready_[word] == 0) continue;
       const unsigned next = order_[word * 64 + static_cast<unsigned>(std::countr_zero(ready_[word]))];
-      if (next != index) switch_context(from.context_, &from, fibers_[next]->context_, fibers_[next].get());
+      if (next != index) switch_context(from.context_, fibers_[next].get());
       return;
     }
     if (ended_ < threads_) {
@@ -198,7 +223,7 @@ class CardEmulator {
       why += ", and " + std::to_string(ended_) + " of " + std::to_string(threads_) + " have ended";
       error_ = std::make_exception_ptr(std::logic_error(why));
     }
-    switch_context(from.context_, &from, host_, nullptr);
+    switch_context(from.context_, nullptr);
   }
 
   // A fiber runs one thread of one block after the other.
@@ -220,18 +245,18 @@ class CardEmulator {
     ++ended_;
     clear_ready(index);
     if (error_ != nullptr)
-      switch_context(fiber.context_, &fiber, host_, nullptr);
+      switch_context(fiber.context_, nullptr);
     else
       pass_on(index);
   }
 
-#if defined(__SANITIZE_ADDRESS__)
-  void switch_context(ucontext_t& from, Fiber*, ucontext_t& to, Fiber* to_fiber) {
+#if defined(MT_ADDRESS_SANITIZER)
+  void switch_context(ucontext_t& from, Fiber* to) {
     void* fake_stack = nullptr;
-    __sanitizer_start_switch_fiber(&fake_stack, to_fiber != nullptr ? to_fiber->stack_ : host_stack_,
-                                   to_fiber != nullptr ? Fiber::kStackBytes : host_stack_bytes_);
+    __sanitizer_start_switch_fiber(&fake_stack, to != nullptr ? to->stack_ : host_stack_,
+                                   to != nullptr ? Fiber::kStackBytes : host_stack_bytes_);
     from_host_ = &from == &host_;
-    swapcontext(&from, &to);
+    swapcontext(&from, to != nullptr ? &to->context_ : &host_);
     finish_switch(fake_stack);
   }
   void arrived_in_fiber() { finish_switch(nullptr); }
@@ -247,7 +272,7 @@ class CardEmulator {
   const void* host_stack_ = nullptr;
   std::size_t host_stack_bytes_ = 0;
 #else
-  void switch_context(ucontext_t& from, Fiber*, ucontext_t& to, Fiber*) { swapcontext(&from, &to); }
+  void switch_context(ucontext_t& from, Fiber* to) { swapcontext(&from, to != nullptr ? &to->context_ : &host_); }
   void arrived_in_fiber() {}
 #endif
 
@@ -267,7 +292,7 @@ class CardEmulator {
 inline Fiber::Fiber(CardEmulator& emulator, unsigned index)
     : stack_(mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
   if (stack_ == MAP_FAILED) throw std::bad_alloc();
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(MT_ADDRESS_SANITIZER)
   __asan_unpoison_memory_region(stack_, kStackBytes);  // of a stack that was there before
 #endif
   getcontext(&context_);
@@ -284,7 +309,7 @@ inline Fiber::Fiber(CardEmulator& emulator, unsigned index)
 class EmulatedThread {
  public:
   EmulatedThread(CardEmulator& emulator, std::size_t block_x, std::size_t block_y, unsigned index)
-      : emulator_(emulator), block_x_(block_x), block_y_(block_y), index_(index) {}
+      : emulator_(emulator), fiber_(emulator.fiber(index)), block_x_(block_x), block_y_(block_y), index_(index) {}
 
   std::size_t block_x() const { return block_x_; }
   std::size_t block_y() const { return block_y_; }
@@ -297,7 +322,6 @@ class EmulatedThread {
     return reinterpret_cast<T*>(emulator_.shared() + offset_bytes);
   }
 
-  using Place = std::source_location;
   void sync(Place place = Place::current()) const {
     emulator_.meet_block(index_, "sync", place, nullptr, [](const auto&) {});
   }
@@ -330,14 +354,15 @@ class EmulatedThread {
     emulator_.require_shared(shared, 16);
     if (reinterpret_cast<std::uintptr_t>(global) % 16 != 0) throw std::logic_error("a copy from between 16 bytes");
     std::memset(shared, 0xFF, 16);
-    copies_.push_back({shared, valid ? global : nullptr, commits_});
+    fiber_.copies.push_back({shared, valid ? global : nullptr, fiber_.commits});
   }
-  void commit_copies() const { ++commits_; }
+  void commit_copies() const { ++fiber_.commits; }
   template <int n>
   void wait_copies() const {
-    while (!copies_.empty() && copies_.front().commit + n < commits_) {
-      const Copy copy = copies_.front();
-      copies_.pop_front();
+    auto& copies = fiber_.copies;
+    while (!copies.empty() && copies.front().commit + n < fiber_.commits) {
+      const Fiber::Copy copy = copies.front();
+      copies.pop_front();
       if (copy.global == nullptr)
         std::memset(copy.shared, 0, 16);
       else
@@ -346,7 +371,7 @@ class EmulatedThread {
   }
   // A block's shared memory is another's as soon as it ends.
   void require_no_copies() const {
-    if (!copies_.empty()) throw std::logic_error("a thread ends before its copies");
+    if (!fiber_.copies.empty()) throw std::logic_error("a thread ends before its copies");
   }
 
   template <bool transposed>
@@ -403,16 +428,10 @@ class EmulatedThread {
   }
 
  private:
-  struct Copy {
-    void* shared;
-    const void* global;  // null: zeros
-    int commit;          // how many there were before
-  };
   CardEmulator& emulator_;
+  Fiber& fiber_;
   std::size_t block_x_, block_y_;
   unsigned index_;
-  mutable std::deque<Copy> copies_;
-  mutable int commits_ = 0;
 };
 
 // kernel(thread) for every thread of the grid, block after block.

@@ -27,7 +27,7 @@ inline void run_activation(const cuda::ActivationCall& call, Order order = Order
 
 inline void run_attention(const cuda::AttentionCall& call, Order order = Order::ascending) {
   cuda::with_head_size(call.head_size, [&](auto size) {
-    constexpr std::size_t head_size = decltype(size)::value;
+    constexpr unsigned head_size = decltype(size)::value;
     cuda::with_numbers(call.numbers, [&]<class T>(T) {
       if constexpr (std::is_same_v<T, float>) {
         emulate(

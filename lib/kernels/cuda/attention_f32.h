@@ -10,61 +10,60 @@
 
 namespace mt::cuda {
 
-template <std::size_t head_size>
+template <unsigned head_size>
 struct FloatAttentionShape {
   static constexpr unsigned threads = 128;
-  static constexpr std::size_t keys = head_size > 96 ? 16 : 32;
+  static constexpr unsigned keys = head_size > 96 ? 16 : 32;
   // Rows of shared memory are an odd number of 16 bytes apart, so that eight of them lie in different banks.
-  static constexpr std::size_t stride = head_size + 4, weight_stride = keys + 4;
+  static constexpr unsigned stride = head_size + 4, weight_stride = keys + 4;
   // Where in shared memory, in floats, behind the queries [kQueryTile, stride]:
-  static constexpr std::size_t keys_at = kQueryTile * stride;           // [keys, stride]
-  static constexpr std::size_t values_at = keys_at + keys * stride;     // [keys, stride]
-  static constexpr std::size_t weights_at = values_at + keys * stride;  // [kQueryTile, weight_stride]
-  static constexpr std::size_t end = weights_at + kQueryTile * weight_stride;
-  static constexpr std::size_t shared_bytes = end * sizeof(float);
+  static constexpr unsigned keys_at = kQueryTile * stride;           // [keys, stride]
+  static constexpr unsigned values_at = keys_at + keys * stride;     // [keys, stride]
+  static constexpr unsigned weights_at = values_at + keys * stride;  // [kQueryTile, weight_stride]
+  static constexpr unsigned end = weights_at + kQueryTile * weight_stride;
+  static constexpr unsigned shared_bytes = end * sizeof(float);
   static_assert(head_size % 16 == 0 && kQueryTile == 4 * threads / 8 && stride / 4 % 2 == 1);
   static_assert(weight_stride / 4 % 2 == 1 && shared_bytes <= 64 * 1024);
 };
 
-template <std::size_t head_size>
+template <unsigned head_size>
 Grid float_attention_grid(const AttentionCall& call) {
   using Shape = FloatAttentionShape<head_size>;
   return {call.tile_count, call.heads, Shape::threads, Shape::shared_bytes};
 }
 
 // What a thread has of its queries, which are 16 rows apart.
-template <std::size_t head_size>
+template <unsigned head_size>
 struct FloatAttentionState {
   float output[4][head_size / 8] = {};  // columns 16 c + 2 (lane % 8) and the next one, for each c
   RunningSoftmax softmax[4];            // each thread has the sum of its own scores
 };
 
-// Starts to copy rows [first, first + rows) of a sequence to shared memory, zeros behind its end.
-template <std::size_t head_size, std::size_t rows, class Thread>
-MT_CARD void copy_rows(const Thread& thread, const float* x, std::size_t row_stride, std::size_t length,
-                       std::size_t first, float* shared) {
+// Starts to copy the first `rows` of `valid` rows, row_stride apart, to shared memory; zeros behind the last.
+template <unsigned head_size, unsigned rows, class Thread>
+MT_CARD void copy_rows(const Thread& thread, const float* x, unsigned row_stride, std::size_t valid, float* shared) {
   using Shape = FloatAttentionShape<head_size>;
-  constexpr std::size_t pieces = head_size / 4;  // of a row, 16 bytes each
+  constexpr unsigned pieces = head_size / 4;  // of a row, 16 bytes each
   static_assert(rows * pieces % Shape::threads == 0);
   MT_UNROLL
-  for (std::size_t i = 0; i < rows * pieces; i += Shape::threads) {
-    const std::size_t piece = i + thread.index(), row = piece / pieces, column = piece % pieces * 4;
-    const bool valid = first + row < length;
-    thread.copy_async_16(shared + row * Shape::stride + column, x + (valid ? first + row : 0) * row_stride + column,
-                         valid);
+  for (unsigned i = 0; i < rows * pieces; i += Shape::threads) {
+    const unsigned piece = i + thread.index(), row = piece / pieces, column = piece % pieces * 4;
+    thread.copy_async_16(shared + row * Shape::stride + column, x + (row < valid ? row * row_stride : 0) + column,
+                         row < valid);
   }
 }
 
 // Scores of the thread's queries and keys, then their weights, to shared memory. row: of its first query.
-template <std::size_t head_size, class Thread>
-MT_CARD void weigh_tile(const Thread& thread, float* shared, std::size_t row, std::size_t valid, float factor,
+template <unsigned head_size, class Thread>
+MT_CARD void weigh_tile(const Thread& thread, float* shared, unsigned row, std::size_t valid, float factor,
                         FloatAttentionState<head_size>& state) {
   using Shape = FloatAttentionShape<head_size>;
   constexpr unsigned each = Shape::keys / 8;
   const unsigned column = thread.lane() % 8;
   const float *queries = shared + row * Shape::stride, *keys = shared + Shape::keys_at + column * Shape::stride;
   float scores[4][each] = {};
-  for (std::size_t d = 0; d < head_size; d += 4) {
+  MT_KEEP_LOOP
+  for (unsigned d = 0; d < head_size; d += 4) {
     Pack<float, 4> query[4], key[each];
     MT_UNROLL
     for (unsigned r = 0; r < 4; ++r) query[r] = load_pack<4>(queries + 16 * r * Shape::stride + d);
@@ -98,13 +97,14 @@ MT_CARD void weigh_tile(const Thread& thread, float* shared, std::size_t row, st
 }
 
 // Adds the tile's values, weighed.
-template <std::size_t head_size, class Thread>
-MT_CARD void add_values(const Thread& thread, const float* shared, std::size_t row,
+template <unsigned head_size, class Thread>
+MT_CARD void add_values(const Thread& thread, const float* shared, unsigned row,
                         FloatAttentionState<head_size>& state) {
   using Shape = FloatAttentionShape<head_size>;
   const float* weights = shared + Shape::weights_at + row * Shape::weight_stride;
   const float* values = shared + Shape::values_at + thread.lane() % 8 * 2;
-  for (std::size_t key = 0; key < Shape::keys; key += 4) {
+  MT_KEEP_LOOP
+  for (unsigned key = 0; key < Shape::keys; key += 4) {
     Pack<float, 4> weight[4];
     MT_UNROLL
     for (unsigned r = 0; r < 4; ++r) weight[r] = load_pack<4>(weights + 16 * r * Shape::weight_stride + key);
@@ -123,40 +123,39 @@ MT_CARD void add_values(const Thread& thread, const float* shared, std::size_t r
   }
 }
 
-template <std::size_t head_size, class Thread>
+template <unsigned head_size, class Thread>
 MT_CARD void float_attention_kernel(const Thread& thread, const AttentionCall& call) {
   using Shape = FloatAttentionShape<head_size>;
   const AttentionTile tile = call.tiles[thread.block_x()];
-  const auto begin = static_cast<std::size_t>(tile.begin), length = static_cast<std::size_t>(tile.length),
-             query = static_cast<std::size_t>(tile.query);
+  const auto begin = static_cast<std::size_t>(tile.begin), length = static_cast<std::size_t>(tile.length);
+  const auto query = static_cast<std::size_t>(tile.query);
   const std::size_t width = call.heads * head_size, column = thread.block_y() * head_size;
   const float* queries = static_cast<const float*>(call.qkv) + begin * 3 * width + column;
-  const float *keys = queries + width, *values = keys + width;
+  const float* keys = queries + width;
   float* shared = thread.template shared<float>();
-  copy_rows<head_size, kQueryTile>(thread, queries, 3 * width, length, query, shared);
-  copy_rows<head_size, Shape::keys>(thread, keys, 3 * width, length, 0, shared + Shape::keys_at);
+  const auto row_stride = static_cast<unsigned>(3 * width);
+  copy_rows<head_size, kQueryTile>(thread, queries + query * 3 * width, row_stride, length - query, shared);
+  copy_rows<head_size, Shape::keys>(thread, keys, row_stride, length, shared + Shape::keys_at);
   thread.commit_copies();
-  copy_rows<head_size, Shape::keys>(thread, values, 3 * width, length, 0, shared + Shape::values_at);
+  copy_rows<head_size, Shape::keys>(thread, keys + width, row_stride, length, shared + Shape::values_at);
   thread.commit_copies();
-  const std::size_t row = thread.index() / 8;  // and 16, 32, 48 behind it
+  const unsigned row = thread.index() / 8;  // and 16, 32, 48 behind it
   // Rows [4 warp, 4 warp + 4) and so on are this warp's alone, weights too.
   const bool works = query + 4 * thread.warp() < length;
   FloatAttentionState<head_size> state;
   for (std::size_t first = 0; first < length; first += Shape::keys) {
-    const bool more = first + Shape::keys < length;
+    const std::size_t valid = length - first, left = valid > Shape::keys ? valid - Shape::keys : 0;
+    keys += 3 * Shape::keys * width;
     thread.template wait_copies<1>();
     thread.sync();  // the keys are there
-    if (works) weigh_tile<head_size>(thread, shared, row, length - first, call.scale * kLog2E, state);
+    if (works) weigh_tile<head_size>(thread, shared, row, valid, call.scale * kLog2E, state);
     thread.template wait_copies<0>();
     thread.sync();  // the values and the weights are there, the keys are done with
-    if (more)
-      copy_rows<head_size, Shape::keys>(thread, keys, 3 * width, length, first + Shape::keys, shared + Shape::keys_at);
+    if (left > 0) copy_rows<head_size, Shape::keys>(thread, keys, row_stride, left, shared + Shape::keys_at);
     thread.commit_copies();
     if (works) add_values<head_size>(thread, shared, row, state);
     thread.sync();  // the values are done with
-    if (more)
-      copy_rows<head_size, Shape::keys>(thread, values, 3 * width, length, first + Shape::keys,
-                                        shared + Shape::values_at);
+    if (left > 0) copy_rows<head_size, Shape::keys>(thread, keys + width, row_stride, left, shared + Shape::values_at);
     thread.commit_copies();
   }
   float* out = static_cast<float*>(call.out) + begin * width + column;

@@ -34,21 +34,21 @@ auto with_numbers(Precision numbers, Act&& act) {
   throw std::logic_error("the kernels for cards have no int8");
 }
 
-// act(std::integral_constant<std::size_t, head_size>{}); logic_error for a size that is not in kHeadSizes.
+// act(std::integral_constant<unsigned, head_size>{}); logic_error for a size that is not in kHeadSizes.
 template <class Act>
 auto with_head_size(std::size_t head_size, Act&& act) {
   static_assert(sizeof(kHeadSizes) / sizeof(kHeadSizes[0]) == 5);
   switch (head_size) {
     case 32:
-      return act(std::integral_constant<std::size_t, 32>{});
+      return act(std::integral_constant<unsigned, 32>{});
     case 64:
-      return act(std::integral_constant<std::size_t, 64>{});
+      return act(std::integral_constant<unsigned, 64>{});
     case 80:
-      return act(std::integral_constant<std::size_t, 80>{});
+      return act(std::integral_constant<unsigned, 80>{});
     case 96:
-      return act(std::integral_constant<std::size_t, 96>{});
+      return act(std::integral_constant<unsigned, 96>{});
     case 128:
-      return act(std::integral_constant<std::size_t, 128>{});
+      return act(std::integral_constant<unsigned, 128>{});
   }
   throw std::logic_error("no attention kernel for this size of a head");
 }

@@ -14,9 +14,11 @@
 #include <cuda_fp16.h>
 #define MT_CARD __device__ __forceinline__
 #define MT_UNROLL _Pragma("unroll")
+#define MT_KEEP_LOOP _Pragma("unroll 1")
 #else
 #define MT_CARD inline
 #define MT_UNROLL
+#define MT_KEEP_LOOP
 #endif
 
 namespace mt::cuda {
