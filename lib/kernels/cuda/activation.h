@@ -31,13 +31,16 @@ MT_CARD void activation_kernel(const Thread& thread, const ActivationCall& call)
   const std::size_t first = 8 * (thread.block_x() * thread.threads() + thread.index());
   if (first >= call.count) return;
   T* y = static_cast<T*>(call.y) + first;
-  Pack<T, 8> pack = load_pack<8>(y);
+  constexpr unsigned each = 16 / sizeof(T);
+  Pack<T, each> packs[8 / each];
   MT_UNROLL
-  for (int i = 0; i < 8; ++i) {
-    const float x = widen(pack.at[i]);
-    pack.at[i] = narrow<T>(call.quick ? quick_gelu(x) : gelu(x));
+  for (unsigned p = 0; p < 8 / each; ++p) packs[p] = load_pack<each>(y + p * each);
+  MT_UNROLL
+  for (unsigned p = 0; p < 8 / each; ++p) {
+    MT_UNROLL
+    for (T& one : packs[p].at) one = narrow<T>(call.quick ? quick_gelu(widen(one)) : gelu(widen(one)));
+    store_pack(y + p * each, packs[p]);
   }
-  store_pack(y, pack);
 }
 
 }  // namespace mt::cuda

@@ -23,21 +23,43 @@
 
 namespace mt::cuda {
 
-// n numbers that are moved at once where they lie on a multiple of 16 bytes, or of their size.
+// n numbers, 4, 8 or 16 bytes, that are moved at once; they lie on a multiple of their size.
 template <class T, std::size_t n>
-struct alignas(sizeof(T) * n < 16 ? sizeof(T) * n : 16) Pack {
+struct alignas(sizeof(T) * n) Pack {
+  static_assert(sizeof(T) * n == 4 || sizeof(T) * n == 8 || sizeof(T) * n == 16);
   T at[n];
 };
 
+#if defined(__CUDACC__)
+// Words of the card's own: the compiler does not always find that a pack is one.
+template <std::size_t bytes>
+using Word = std::conditional_t<bytes == 16, uint4, std::conditional_t<bytes == 8, uint2, std::uint32_t>>;
+
 template <std::size_t n, class T>
 MT_CARD Pack<T, n> load_pack(const T* from) {
-  return *reinterpret_cast<const Pack<T, n>*>(from);
+  Pack<T, n> pack;
+  const auto word = *reinterpret_cast<const Word<sizeof(pack)>*>(from);
+  memcpy(&pack, &word, sizeof(word));
+  return pack;
 }
 
 template <std::size_t n, class T>
 MT_CARD void store_pack(T* to, const Pack<T, n>& pack) {
+  Word<sizeof(pack)> word;
+  memcpy(&word, &pack, sizeof(word));
+  *reinterpret_cast<Word<sizeof(pack)>*>(to) = word;
+}
+#else
+template <std::size_t n, class T>
+Pack<T, n> load_pack(const T* from) {
+  return *reinterpret_cast<const Pack<T, n>*>(from);
+}
+
+template <std::size_t n, class T>
+void store_pack(T* to, const Pack<T, n>& pack) {
   *reinterpret_cast<Pack<T, n>*>(to) = pack;
 }
+#endif
 
 MT_CARD float widen(float x) { return x; }
 #if defined(__CUDACC__)
@@ -72,7 +94,19 @@ MT_CARD T narrow(float x) {
 // Two numbers of 16 bits in one word, the first in its lower half.
 template <class T>
 MT_CARD std::uint32_t narrow_two(float first, float second) {
+#if defined(__CUDACC__)
+  std::uint32_t word;
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    const __nv_bfloat162 two = __floats2bfloat162_rn(first, second);
+    memcpy(&word, &two, sizeof(word));
+  } else {
+    const __half2 two = __floats2half2_rn(first, second);
+    memcpy(&word, &two, sizeof(word));
+  }
+  return word;
+#else
   return static_cast<std::uint32_t>(narrow<T>(first)) | static_cast<std::uint32_t>(narrow<T>(second)) << 16;
+#endif
 }
 
 // 2^x within two units in the last place; results below 2^-126 are 0.
