@@ -44,9 +44,15 @@ std::vector<std::pair<std::string, std::string>> build_info() {
   optional += "DICOM ";
 #endif
   if (optional.empty()) optional = "none";
+#ifdef MT_CUDA_VERSION
+  const char* cuda = MT_CUDA_VERSION;
+#else
+  const char* cuda = "none";
+#endif
   return {{"compiler", __VERSION__},
           {"HDF5", fmt::format("{}.{}.{}", major, minor, release)},
           {"formats", optional},
+          {"CUDA", cuda},
           {"cores", std::to_string(available_cores())},
           {"instructions", instruction_set()}};
 }

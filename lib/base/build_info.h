@@ -7,7 +7,7 @@
 
 namespace mt {
 
-// Pairs of name and value: compiler, libraries with their versions, optional formats, threads, instruction set.
+// Pairs of name and value: compiler, libraries with their versions, optional formats, CUDA, threads, instruction set.
 std::vector<std::pair<std::string, std::string>> build_info();
 
 }  // namespace mt

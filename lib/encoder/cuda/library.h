@@ -2,8 +2,9 @@
 // programs start where neither CUDA nor a card is.
 #pragma once
 
-#include <optional>
 #include <string>
+
+#include <nlohmann/json.hpp>
 
 #include "encoder/cuda/device.h"
 
@@ -15,8 +16,24 @@ bool was_built();
 // Opens the library, once a process. Throws Error: not built, not found, or one of CUDA's own libraries is missing.
 Driver& driver();
 
-// What --devices says, one line a device: the CPU's kernels, then each card, or why there is none. Never throws for
-// want of a card.
+// Ten times the compute capability of the oldest cards that do.
+inline constexpr int kOldestCapability = 75;
+
+// Are there products of this precision on a card of this compute capability? None on one that is too old.
+bool has(const CardProperties& card, Precision precision);
+
+// What there is to encode with: "cpu" {isa, precisions, threads}, "cuda" [{device ("cuda:0"), name, memory (bytes),
+// capability ("9.0"), precisions}], and "no_cuda", why "cuda" is empty (null where it is not). Never throws for want of
+// a card.
+nlohmann::ordered_json devices();
+
+// The same for people, one line a device.
 std::string devices_text();
+
+// What libmt-cuda.so gives to libmt by its one function, mt_cuda_library.
+struct LibraryContents {
+  const char* version;  // of the toolkit that it was built with
+  Driver* driver;       // lives as long as the library
+};
 
 }  // namespace mt::cuda
