@@ -29,16 +29,6 @@ struct Chunk {
   std::size_t rows() const { return offsets.back(); }
 };
 
-bool all_finite(const float* values, std::size_t n) {
-  std::uint32_t bad = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    std::uint32_t bits = 0;
-    std::memcpy(&bits, values + i, sizeof bits);
-    bad |= static_cast<std::uint32_t>((bits & 0x7f800000u) == 0x7f800000u);
-  }
-  return bad == 0;
-}
-
 class CpuEncoder final : public Encoder {
  public:
   CpuEncoder(const Part& part, ThreadPool& pool, Precision precision);
@@ -59,9 +49,8 @@ class CpuEncoder final : public Encoder {
     const EncodeOptions* options = nullptr;
     std::size_t layers = 0;
     const LayerNorm* norm = nullptr;
-    float* pooled = nullptr;              // [output rows, width]
-    std::vector<std::size_t> output_row;  // of each sample
-    std::vector<std::string> reasons;     // of each sample; empty: it is well
+    float* pooled = nullptr;  // [output rows, width]
+    SamplePlan plan;
   };
 
   Job prepare(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options) const;
@@ -71,7 +60,6 @@ class CpuEncoder final : public Encoder {
   void run_shared(Job& job, const Chunk& chunk);
   void end_chunk(Job& job, const Chunk& chunk, ChunkState& state) const;
   Tensor project(const Tensor& pooled);
-  void report(const Job& job, Tensor& features, std::vector<FailedSample>* failed) const;
 
   const Kernels& kernels_;
   Numbers numbers_;
@@ -106,30 +94,19 @@ CpuEncoder::CpuEncoder(const Part& part, ThreadPool& pool, Precision precision)
 
 CpuEncoder::Job CpuEncoder::prepare(const Tensor& tokens, std::span<const std::int64_t> offsets,
                                     const EncodeOptions& options) const {
-  require_packed(architecture_, tokens, offsets);
-  if (options.merge > 0 && (options.pooling == Pooling::tokens || options.pooling == Pooling::eot)) {
-    throw Error("--merge", "merged tokens are not those that came in", "--pool cls, mean or max");
-  }
   Job job;
+  job.plan = plan_samples(architecture_, tokens, offsets, options);
   job.tokens = tokens.as<float>().data();
   job.offsets = offsets;
   job.options = &options;
   job.layers = layers_of(architecture_, options);
   job.norm = norms(architecture_, options) ? &final_norm_ : nullptr;
-  const std::size_t samples = offsets.size() - 1;
-  job.reasons.resize(samples);
-  job.output_row.push_back(0);
-  for (std::size_t i = 0; i < samples; ++i) {
-    const auto length = static_cast<std::size_t>(offsets[i + 1] - offsets[i]);
-    job.reasons[i] = unpoolable(length, options);
-    job.output_row.push_back(job.output_row.back() + pooled_rows(length, options));
-  }
   return job;
 }
 
 std::vector<Chunk> CpuEncoder::chunks_of(const Job& job) const {
   std::vector<Chunk> chunks;
-  for (std::size_t i = 0; i < job.reasons.size(); ++i) {
+  for (std::size_t i = 0; i < job.plan.samples(); ++i) {
     const auto begin = static_cast<std::size_t>(job.offsets[i]),
                length = static_cast<std::size_t>(job.offsets[i + 1]) - begin;
     if (!chunks.empty() && chunks.back().rows() + length <= kChunkTokens) {
@@ -163,16 +140,15 @@ void CpuEncoder::end_chunk(Job& job, const Chunk& chunk, ChunkState& state) cons
   const std::size_t width = architecture_.width;
   for (std::size_t s = 0; s < chunk.samples(); ++s) {
     const std::size_t sample = chunk.first_sample + s, begin = state.offsets[s], length = state.offsets[s + 1] - begin;
-    if (!job.reasons[sample].empty()) continue;
+    if (!job.plan.reasons[sample].empty()) continue;
     const Rows<float> x(state.tokens.data() + begin * width, length, width);
     if (!all_finite(x.data, length * width)) {
       const std::size_t first = chunk.first_row + chunk.offsets[s], given = chunk.offsets[s + 1] - chunk.offsets[s];
-      const bool finite = all_finite(job.tokens + first * width, given * width);
-      job.reasons[sample] = finite ? "its features are not finite" : "its tokens hold NaN or Inf";
+      job.plan.reasons[sample] = not_finite({job.tokens + first * width, given * width});
       continue;
     }
     pool(x, state.sizes.empty() ? nullptr : state.sizes.data() + begin, job.options->pooling, job.options->prefix,
-         job.norm, architecture_.norm, kernels_, job.pooled + job.output_row[sample] * width);
+         job.norm, architecture_.norm, kernels_, job.pooled + job.plan.output_row[sample] * width);
   }
 }
 
@@ -188,25 +164,10 @@ Tensor CpuEncoder::project(const Tensor& pooled) {
   return features;
 }
 
-void CpuEncoder::report(const Job& job, Tensor& features, std::vector<FailedSample>* failed) const {
-  const std::size_t width = features.columns();
-  float* values = features.as<float>().data();
-  for (std::size_t i = 0; i < job.reasons.size(); ++i) {
-    float* rows = values + job.output_row[i] * width;
-    const std::size_t elements = (job.output_row[i + 1] - job.output_row[i]) * width;
-    std::string reason = job.reasons[i];
-    if (reason.empty() && !all_finite(rows, elements)) reason = "its features are not finite";
-    if (reason.empty()) continue;
-    if (failed == nullptr) throw Error(fmt::format("sample {}", i), reason);
-    std::fill_n(rows, elements, 0.0f);
-    failed->push_back({i, std::move(reason)});
-  }
-}
-
 Tensor CpuEncoder::encode(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options,
                           std::vector<FailedSample>* failed) {
   Job job = prepare(tokens, offsets, options);
-  Tensor pooled(DType::f32, {job.output_row.back(), architecture_.width});
+  Tensor pooled(DType::f32, {job.plan.output_rows(), architecture_.width});
   job.pooled = pooled.as<float>().data();
   const std::vector<Chunk> chunks = chunks_of(job);
   // Short chunks go to one worker each in full rounds; those left over and long ones are shared.
@@ -220,7 +181,7 @@ Tensor CpuEncoder::encode(const Tensor& tokens, std::span<const std::int64_t> of
   pool_.parallel_for(alone.size(), [&](std::size_t i, std::size_t worker) { run_alone(job, *alone[i], worker); });
   for (const Chunk* chunk : shared) run_shared(job, *chunk);
   Tensor features = projects(architecture_, options) ? project(pooled) : std::move(pooled);
-  report(job, features, failed);
+  report_failed(job.plan, features, failed);
   return features;
 }
 

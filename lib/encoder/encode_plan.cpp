@@ -1,6 +1,7 @@
 #include "encoder/encode_plan.h"
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -59,6 +60,51 @@ std::string unpoolable(std::size_t length, const EncodeOptions& options) {
 
 std::size_t pooled_rows(std::size_t length, const EncodeOptions& options) {
   return per_token(options) ? length - std::min(length, options.prefix) : 1;
+}
+
+SamplePlan plan_samples(const Architecture& architecture, const Tensor& tokens, std::span<const std::int64_t> offsets,
+                        const EncodeOptions& options) {
+  require_packed(architecture, tokens, offsets);
+  if (options.merge > 0 && (options.pooling == Pooling::tokens || options.pooling == Pooling::eot)) {
+    throw Error("--merge", "merged tokens are not those that came in", "--pool cls, mean or max");
+  }
+  SamplePlan plan;
+  plan.output_row.push_back(0);
+  for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
+    const auto length = static_cast<std::size_t>(offsets[i + 1] - offsets[i]);
+    plan.reasons.push_back(unpoolable(length, options));
+    plan.output_row.push_back(plan.output_row.back() + pooled_rows(length, options));
+  }
+  return plan;
+}
+
+bool all_finite(const float* values, std::size_t n) {
+  std::uint32_t bad = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, values + i, sizeof bits);
+    bad |= static_cast<std::uint32_t>((bits & 0x7f800000u) == 0x7f800000u);
+  }
+  return bad == 0;
+}
+
+std::string not_finite(std::span<const float> tokens) {
+  return all_finite(tokens.data(), tokens.size()) ? "its features are not finite" : "its tokens hold NaN or Inf";
+}
+
+void report_failed(const SamplePlan& plan, Tensor& features, std::vector<FailedSample>* failed) {
+  const std::size_t width = features.columns();
+  float* values = features.as<float>().data();
+  for (std::size_t i = 0; i < plan.samples(); ++i) {
+    float* rows = values + plan.output_row[i] * width;
+    const std::size_t elements = (plan.output_row[i + 1] - plan.output_row[i]) * width;
+    std::string reason = plan.reasons[i];
+    if (reason.empty() && !all_finite(rows, elements)) reason = "its features are not finite";
+    if (reason.empty()) continue;
+    if (failed == nullptr) throw Error(fmt::format("sample {}", i), reason);
+    std::fill_n(rows, elements, 0.0f);
+    failed->push_back({i, std::move(reason)});
+  }
 }
 
 Pooling usual_pooling(const Part& encoder, std::size_t prefix) {
