@@ -1,8 +1,11 @@
 #include "encoder/encode_stream.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <exception>
+#include <mutex>
 #include <thread>
 
 #include <fmt/format.h>
@@ -174,21 +177,25 @@ Batch encode_batch(Batch batch, Encoder& encoder, const StreamOptions& options) 
 
 namespace {
 
-// The three steps and what went wrong in each.
+// The three steps and what went wrong in each. Where the encoder takes several batches at once, each worker computes
+// one, and they hand theirs on in the order in which they took them.
 class Pipeline {
  public:
   Pipeline(Encoder& encoder, const StreamOptions& options, SampleWriter& writer, Progress& progress)
       : encoder_(encoder), options_(options), writer_(writer), progress_(progress) {}
 
   StreamReport run(std::span<const std::unique_ptr<SampleReader>> readers) {
-    std::thread computing([this] { compute(); }), writing([this] { write(); });
+    std::vector<std::thread> computing;
+    for (std::size_t i = 0; i < encoder_.concurrency(); ++i) computing.emplace_back([this] { compute(); });
+    std::thread writing([this] { write(); });
     try {
       read(readers);
     } catch (...) {
       read_failure_ = std::current_exception();
     }
     incoming_.close();
-    computing.join();
+    for (std::thread& worker : computing) worker.join();
+    outgoing_.close();
     writing.join();
     for (const std::exception_ptr& failure : {read_failure_, compute_failure_, write_failure_}) {
       if (failure) std::rethrow_exception(failure);
@@ -215,27 +222,64 @@ class Pipeline {
     }
   }
 
+  struct Taken {
+    std::size_t number = 0;  // counted from the first batch
+    Batch tokens;
+  };
+  std::optional<Taken> take() {
+    const std::lock_guard lock(taking_);
+    auto batch = incoming_.pop();
+    if (!batch || stopped_) return std::nullopt;
+    return Taken{taken_++, std::move(*batch)};
+  }
+
   void compute() {
-    try {
-      while (auto tokens = incoming_.pop()) {
-        const std::size_t given = tokens->samples(), rows = tokens->row_count();
-        std::vector<Rejected> upstream = tokens->rejected;
-        const auto start = std::chrono::steady_clock::now();
-        Batch features = encode_batch(std::move(*tokens), encoder_, options_);
-        report_.computing_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        name_failures(features.rejected, upstream);
-        const auto kept = static_cast<std::int64_t>(features.samples());
-        if (!outgoing_.push(std::move(features))) break;
-        report_.samples += kept;
-        report_.rejected += static_cast<std::int64_t>(given) - kept;
-        report_.tokens += static_cast<std::int64_t>(rows);
-        progress_.advance(kept, static_cast<std::int64_t>(given) - kept);
+    while (auto taken = take()) {
+      const std::size_t number = taken->number;
+      try {
+        compute(std::move(*taken));
+      } catch (...) {
+        const auto failure = std::current_exception();
+        in_turn(number, [&] {
+          compute_failure_ = failure;
+          stopped_ = true;
+        });
+        incoming_.close();
       }
-    } catch (...) {
-      compute_failure_ = std::current_exception();
     }
-    incoming_.close();
-    outgoing_.close();
+  }
+
+  void compute(Taken taken) {
+    const std::size_t given = taken.tokens.samples(), rows = taken.tokens.row_count();
+    const std::vector<Rejected> upstream = taken.tokens.rejected;
+    const auto start = std::chrono::steady_clock::now();
+    Batch features = encode_batch(std::move(taken.tokens), encoder_, options_);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    in_turn(taken.number, [&] {
+      name_failures(features.rejected, upstream);
+      const auto kept = static_cast<std::int64_t>(features.samples());
+      if (!outgoing_.push(std::move(features))) {
+        stopped_ = true;
+        incoming_.close();
+        return;
+      }
+      report_.computing_seconds += seconds;
+      report_.samples += kept;
+      report_.rejected += static_cast<std::int64_t>(given) - kept;
+      report_.tokens += static_cast<std::int64_t>(rows);
+      progress_.advance(kept, static_cast<std::int64_t>(given) - kept);
+    });
+  }
+
+  // Calls hand_on when all batches before have been handed on, unless one of them failed: what comes behind a failure
+  // is dropped. A batch whose hand_on throws keeps its turn.
+  template <class HandOn>
+  void in_turn(std::size_t number, const HandOn& hand_on) {
+    std::unique_lock lock(turns_);
+    turn_came_.wait(lock, [&] { return turn_ == number; });
+    if (!stopped_) hand_on();
+    ++turn_;
+    turn_came_.notify_all();
   }
 
   // Names the samples that the encoder rejected; upstream's were named there.
@@ -262,6 +306,10 @@ class Pipeline {
   SampleWriter& writer_;
   Progress& progress_;
   BoundedQueue<Batch> incoming_{1}, outgoing_{1};
+  std::mutex taking_, turns_;
+  std::condition_variable turn_came_;
+  std::size_t taken_ = 0, turn_ = 0;
+  std::atomic<bool> stopped_ = false;  // a batch failed, or nobody takes any more
   std::exception_ptr read_failure_, compute_failure_, write_failure_;
   StreamReport report_;
 };

@@ -62,7 +62,12 @@ class Encoder {
   virtual Tensor encode(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options,
                         std::vector<FailedSample>* failed = nullptr) = 0;
 
-  // Of everything encoded so far.
+  // Calls of encode that may be under way at once, each on a thread of its own; more gain nothing.
+  virtual std::size_t concurrency() const { return 1; }
+  // Tokens of a batch that it likes best.
+  virtual std::size_t usual_budget() const { return 4096; }
+
+  // Of everything encoded so far; zeros where the executor does not time its layers.
   virtual LayerTimes layer_times() const = 0;
 };
 

@@ -1,10 +1,12 @@
 #include "encoder/encode_stream.h"
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 
 #include <doctest/doctest.h>
 
@@ -204,6 +206,72 @@ TEST_CASE("encode stream: what was computed before a failure is sealed; a full d
   CHECK(sink.all.samples() == 3);
   CHECK_THROWS_WITH_AS(run(token_batch({4, 30, 8, 7}), options, -1, SIZE_MAX, true), doctest::Contains("no space left"),
                        Error);
+}
+
+namespace {
+
+// Takes several batches at once, and those of few tokens take longest; the feature is the number of tokens.
+class Uneven final : public Encoder {
+ public:
+  const Architecture& architecture() const override { return architecture_; }
+  std::size_t feature_width(const EncodeOptions&) const override { return 1; }
+  std::size_t concurrency() const override { return 4; }
+  LayerTimes layer_times() const override { return {}; }
+  Tensor encode(const Tensor& tokens, std::span<const std::int64_t>, const EncodeOptions&,
+                std::vector<FailedSample>* failed) override {
+    const std::size_t count = tokens.rows();
+    std::this_thread::sleep_for(std::chrono::milliseconds(count < 10 ? 10 - count : 0));
+    if (count == breaks_at) throw Error("uneven", "it broke");
+    if (count == rejects) failed->push_back({0, "too odd"});
+    return Tensor::of<float>({1, 1}, {static_cast<float>(count)});
+  }
+  std::size_t breaks_at = 0, rejects = 0;
+
+ private:
+  Architecture architecture_{1, kSmall.width, 2, 128};
+};
+
+Run run_uneven(Uneven& encoder, bool full = false, bool strict = false, Run* partial = nullptr) {
+  StreamOptions options;
+  options.budget = 1;
+  options.strict = strict;
+  std::vector<std::unique_ptr<SampleReader>> readers;
+  readers.push_back(std::make_unique<Source>(token_batch({1, 2, 3, 4, 5, 6, 7, 8, 9})));
+  Run result;
+  Run& target = partial != nullptr ? *partial : result;
+  target.sink.fails = full;
+  target.report = encode_stream(readers, encoder, options, target.sink, target.notes);
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("encode stream: batches that are computed at once are written in their order") {
+  Uneven encoder;
+  const Run result = run_uneven(encoder);
+  CHECK(result.sink.all.ids == token_batch({1, 2, 3, 4, 5, 6, 7, 8, 9}).ids);
+  for (std::size_t i = 0; i < 9; ++i) CHECK(result.sink.all.rows.as<float>()[i] == static_cast<float>(i + 1));
+  CHECK(result.report.samples == 9);
+  CHECK(result.report.tokens == 45);
+
+  encoder.rejects = 4;
+  const Run rejecting = run_uneven(encoder);
+  CHECK(rejecting.sink.all.samples() == 8);
+  CHECK(rejecting.notes.warnings == std::vector<std::string>{"s3: too odd (left out)"});
+}
+
+TEST_CASE("encode stream: of batches that are computed at once, those before a failure are kept, all behind dropped") {
+  Uneven encoder;
+  encoder.breaks_at = 4;
+  Run kept;
+  CHECK_THROWS_WITH_AS(run_uneven(encoder, false, false, &kept), doctest::Contains("it broke"), Error);
+  CHECK(kept.sink.all.ids == std::vector<std::string>{"s0", "s1", "s2"});
+  encoder.breaks_at = 0;
+  CHECK_THROWS_WITH_AS(run_uneven(encoder, true), doctest::Contains("no space left"), Error);
+  encoder.rejects = 2;
+  Run strict;
+  CHECK_THROWS_WITH_AS(run_uneven(encoder, false, true, &strict), doctest::Contains("s1: too odd"), Error);
+  CHECK(strict.sink.all.ids == std::vector<std::string>{"s0"});
 }
 
 TEST_CASE("encode batch: per-token features drop the prefix together with its centers and labels") {
