@@ -86,7 +86,7 @@ class Card {
 class Driver {
  public:
   virtual ~Driver() = default;
-  virtual std::string versions() const = 0;  // "CUDA 13.0", as features record it
+  virtual std::string versions() const = 0;  // "CUDA 13.0, cuBLASLt 13.0.2", as features record it
   // Throws Error: no driver, an old driver.
   virtual std::size_t count() const = 0;
   virtual CardProperties properties(std::size_t index) const = 0;  // Throws Error
