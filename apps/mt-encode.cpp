@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/common_options.h"
+#include "cli/device_option.h"
 #include "cli/progress_bar.h"
 #include "cli/resume_hint.h"
 #include "cli/run.h"
@@ -25,10 +26,10 @@ struct Options {
   cli::OutputOptions output;
   ModelOverrides overrides;
   std::vector<std::string> tokens, models;
-  std::string pool, dtype = "f32", positions, cls;
-  std::optional<std::size_t> layers;
+  std::string pool, dtype = "f32", device = "cpu", positions, cls;
+  std::optional<std::size_t> layers, budget;
   bool norm = false, no_projection = false, strict = false, dry_run = false, profile = false, allow_mixed = false;
-  std::size_t budget = 4096, merge = 0;
+  std::size_t merge = 0;
 };
 
 void describe(CLI::App& app, Options& o) {
@@ -40,9 +41,9 @@ void describe(CLI::App& app, Options& o) {
       ->required()
       ->group("Model");
   cli::add_model_override_options(app, o.overrides);
-  app.add_option("--dtype", o.dtype, "Precision of the products: f32, bf16 or int8")
+  app.add_option("--dtype", o.dtype, "Precision of the products: f32, bf16, int8 (CPU) or f16 (cards)")
       ->option_text("TYPE")
-      ->check(CLI::IsMember({"f32", "bf16", "int8"}))
+      ->check(CLI::IsMember({"f32", "bf16", "int8", "f16"}))
       ->capture_default_str()
       ->group("Model");
   app.add_option("--pool", o.pool,
@@ -69,10 +70,13 @@ void describe(CLI::App& app, Options& o) {
       ->group("Input");
   app.add_flag("--strict", o.strict, "Stop at the first sample without features, and at tokens of another tokenizer")
       ->group("Input");
-  app.add_option("--budget", o.budget, "Tokens of one batch")
+  app.add_option("--device", o.device, "What computes: cpu, cuda, or the cards cuda:0,1")
+      ->option_text("DEVICE")
+      ->capture_default_str()
+      ->group("Speed");
+  app.add_option("--budget", o.budget, "Tokens of one batch (else 4096, or what suits the card)")
       ->option_text("TOKENS")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1} << 30))
-      ->capture_default_str()
       ->group("Speed");
   app.add_flag("--profile", o.profile, "Say on standard error where the time went, by kind of layer")->group("Speed");
   app.add_flag("--dry-run", o.dry_run, "Say samples, tokens, bytes and the time it would take; write nothing")
@@ -91,6 +95,13 @@ void check_usage(const Options& o) {
   }
   if (o.norm && !o.layers) throw UsageError("--norm", "means something only with --layers");
   if (o.allow_mixed && !o.output.resume) throw UsageError("--allow-mixed", "means something only with --resume");
+  if (cli::device_named(o.device).cards) {
+    if (o.merge > 0) throw UsageError("--merge", "cards do not merge tokens", "leave it out, or use --device cpu");
+    if (o.dtype == "int8") {
+      throw UsageError("--dtype int8", "cards compute in f32, bf16 or f16", "--dtype bf16, or --device cpu");
+    }
+    if (o.profile) throw UsageError("--profile", "times the layers of the CPU", "use --device cpu");
+  }
   if (o.common.json && o.output.output == "-") throw UsageError("--json", "standard output already takes the features");
   if (o.dry_run && std::count(o.tokens.begin(), o.tokens.end(), "-") > 0) {
     throw UsageError("--dry-run", "standard input cannot be measured without using it up", "name a file");
@@ -155,17 +166,18 @@ void check_tokenizer(const Options& o, const SampleReader& reader, const Model& 
   progress.warn(error.what());
 }
 
-nlohmann::json config_of(const StreamOptions& stream, Precision precision, const std::string& encoder_digest,
-                         const Architecture& a, const Schema& tokens) {
+nlohmann::json config_of(const StreamOptions& stream, const cli::Executor& executor, const std::string& encoder_digest,
+                         const Schema& tokens) {
+  const Architecture& a = executor.encoder->architecture();
   nlohmann::json config;
   config["encoder"] = encoder_digest;
   config["pool"] = name_of(stream.encode.pooling);
   config["layers"] = stream.encode.layers.value_or(a.blocks);
   config["norm"] = norms(a, stream.encode);
   config["projection"] = projects(a, stream.encode);
-  config["dtype"] = name_of(precision);
+  config["dtype"] = name_of(executor.precision);
   if (stream.encode.merge > 0) config["merge"] = stream.encode.merge;
-  config["device"] = "cpu";
+  config["device"] = executor.device;
   if (stream.additions.sincos) config["positions"] = "sincos";
   if (stream.additions.cls) config["cls"] = hex(sha256(std::as_bytes(std::span(*stream.additions.cls))));
   config["tokens"] = tokens.config;
@@ -227,7 +239,8 @@ void dry_run(const Options& o, std::span<const std::unique_ptr<SampleReader>> re
   const std::int64_t samples = samples_of(readers);
   double seconds = 0;
   // The first batch is encoded twice: once to warm up, once to time.
-  if (auto batch = readers.front()->next(std::min<std::size_t>(o.budget, 1024), 64); batch && batch->row_count() > 0) {
+  if (auto batch = readers.front()->next(std::min<std::size_t>(stream.budget, 1024), 64);
+      batch && batch->row_count() > 0) {
     encode_batch(*batch, encoder, stream);
     const auto start = std::chrono::steady_clock::now();
     encode_batch(*batch, encoder, stream);
@@ -244,15 +257,20 @@ void dry_run(const Options& o, std::span<const std::unique_ptr<SampleReader>> re
   }
 }
 
-void say_kernels(Precision precision, std::size_t threads, Progress& progress) {
-  const bool widened = precision == Precision::bf16 && !narrows(kernels());
+void say_executor(const cli::Executor& executor, std::size_t threads, Progress& progress) {
+  if (executor.device != "cpu") {
+    progress.note(fmt::format("{}, {}", executor.device, name_of(executor.precision)));
+    return;
+  }
+  const bool widened = executor.precision == Precision::bf16 && !narrows(kernels());
   progress.note(
-      fmt::format("kernels for {}, {} on {} threads{}", name_of(machine_isa()), name_of(precision), threads,
+      fmt::format("kernels for {}, {} on {} threads{}", name_of(machine_isa()), name_of(executor.precision), threads,
                   widened ? "; weights are widened to float32, this processor's bfloat16 products are slower" : ""));
 }
 
 cli::Outcome encode(const Options& o) {
   check_usage(o);
+  cli::require_device(cli::device_named(o.device));
   cli::ProgressBar progress("mt-encode", "encode", o.common);
   std::vector<std::unique_ptr<SampleReader>> readers;
   for (const std::string& name : o.tokens) readers.push_back(SampleReader::open(name));
@@ -264,7 +282,6 @@ cli::Outcome encode(const Options& o) {
   require_tokens(readers, architecture_of(part).width);
   check_tokenizer(o, *readers.front(), *model, progress);
   StreamOptions stream;
-  stream.budget = o.budget;
   stream.strict = o.strict;
   stream.additions = additions_of(o, tokens, progress);
   stream.encode.prefix = tokens.prefix + (stream.additions.cls ? 1 : 0);
@@ -276,13 +293,15 @@ cli::Outcome encode(const Options& o) {
 
   const Digest digest = digest_of(part);
   ThreadPool pool(thread_count(o.common.threads));
-  const Precision precision = cpu_precision(precision_named(o.dtype), architecture_of(part), progress);
-  if (o.common.verbose) say_kernels(precision, pool.size(), progress);
-  const auto encoder = make_cpu_encoder(part, pool, precision);
+  const cli::Executor executor =
+      cli::make_executor(cli::device_named(o.device), part, precision_named(o.dtype), pool, progress);
+  const auto& encoder = executor.encoder;
+  if (o.common.verbose) say_executor(executor, pool.size(), progress);
   model.reset();  // the encoder has its own copy of the weights
+  stream.budget = o.budget.value_or(encoder->usual_budget());
   Schema schema = features_schema(readers, *encoder, stream);
   schema.creator = fmt::format("mt-encode {}", kVersion);
-  schema.config = config_of(stream, precision, hex(digest), encoder->architecture(), tokens);
+  schema.config = config_of(stream, executor, hex(digest), tokens);
   if (o.dry_run) {
     dry_run(o, readers, *encoder, stream, schema);
     return cli::Outcome::done;

@@ -67,6 +67,25 @@ run mt-encode bare.h5 $tower --norm -o no.h5
 expect_status 2
 expect_stderr "--norm: means something only with --layers"
 
+case_ "mt-encode: cards, and what they cannot do"
+run mt-encode bare.h5 $blocks --device cuda -o no.h5
+# Where a card is, it encodes; elsewhere one line says why not.
+if [ "$status" -eq 0 ]; then expect_setting no.h5 "device = cuda: "; else
+  expect_clean_failure mt-encode no.h5
+  expect_stderr "mt-encode: --device cuda: "
+fi
+for options in "--device cuda:x" "--device cuda:0,0" "--device gpu" "--device cuda --merge 1" "--device cuda --dtype int8" \
+  "--device cuda --profile"; do
+  run mt-encode bare.h5 $blocks $options -o no.h5
+  expect_status 2
+  expect_lines 2
+  expect_absent no.h5
+done
+run mt-encode bare.h5 ${blocks% --quiet} --dtype f16 -o half.h5
+expect_status 0
+expect_stderr "this machine has no f16 products: computing in f32"
+expect_setting half.h5 "dtype = f32"
+
 case_ "mt-encode: precisions, merging and the model's settings are in the file, and differ"
 run mt-encode bare.h5 $blocks -o plain.h5
 expect_status 0
