@@ -19,8 +19,8 @@ namespace {
 
 struct Options {
   Settings settings;
-  std::vector<std::string> dtypes = {"f32", "bf16", "int8"},
-                           sections = {"limits", "layers", "encoder", "training", "errors", "data", "programs"};
+  std::vector<std::string> dtypes = {"f32", "bf16", "int8"}, sections = {"limits", "layers", "encoder", "training",
+                                                                         "errors", "data",   "cards",   "programs"};
   bool cpu_time = false;
   std::string json, programs;
 };
@@ -55,6 +55,7 @@ cli::Outcome run(Options o) {
   if (wanted("training")) measure_training(settings, table);
   if (wanted("errors")) measure_errors(settings, table);
   if (wanted("data")) measure_data(settings, table);
+  if (wanted("cards")) measure_cards(settings, table);
   if (wanted("programs")) measure_programs(settings, o.programs, table);
   if (!o.json.empty()) {
     std::ofstream out(o.json);
@@ -82,12 +83,18 @@ int main(int argc, char** argv) {
     auto o = std::make_shared<Options>();
     o->programs = std::filesystem::path(argv[0]).parent_path();
     app.add_option("PICTURE", o->settings.pictures, "Picture files to decode and tokenize");
-    app.add_option("--only", o->sections, "Parts: limits, layers, encoder, training, errors, data, programs")
-        ->check(CLI::IsMember({"limits", "layers", "encoder", "training", "errors", "data", "programs"}));
-    app.add_option("--size", o->settings.sizes, "Encoders: b16, l14")->check(CLI::IsMember({"b16", "l14"}));
-    app.add_option("--dtype", o->dtypes, "Precisions: f32, bf16, int8")->check(CLI::IsMember({"f32", "bf16", "int8"}));
+    app.add_option("--only", o->sections, "Parts: limits, layers, encoder, training, errors, data, cards, programs")
+        ->check(CLI::IsMember({"limits", "layers", "encoder", "training", "errors", "data", "cards", "programs"}))
+        ->delimiter(',');
+    app.add_option("--size", o->settings.sizes, "Encoders: b16, l14")
+        ->check(CLI::IsMember({"b16", "l14"}))
+        ->delimiter(',');
+    app.add_option("--dtype", o->dtypes, "Precisions: f32, bf16, int8")
+        ->check(CLI::IsMember({"f32", "bf16", "int8"}))
+        ->delimiter(',');
     app.add_option("--threads", o->settings.threads, "Numbers of threads to measure with")
-        ->check(CLI::Range(std::size_t{1}, std::size_t{4096}));
+        ->check(CLI::Range(std::size_t{1}, std::size_t{4096}))
+        ->delimiter(',');
     app.add_option("--seconds", o->settings.seconds, "Least time of one measurement");
     app.add_flag("--cpu-time", o->cpu_time, "Count the thread's own time: for a machine that is not idle");
     app.add_option("--programs", o->programs, "Folder of mt-encode");

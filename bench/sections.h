@@ -12,6 +12,7 @@ void measure_encoder(const Settings& settings, Table& table);   // whole encoder
 void measure_training(const Settings& settings, Table& table);  // steps through the encoder and back
 void measure_errors(const Settings& settings, Table& table);    // of bf16 and int8, block by block
 void measure_data(const Settings& settings, Table& table);      // decoding, tokenizers, HDF5
+void measure_cards(const Settings& settings, Table& table);     // products and the encoder on the first card
 // mt-encode as a user runs it: rate, peak memory, how both hold for many samples. programs: the folder it is in.
 void measure_programs(const Settings& settings, const std::string& programs, Table& table);
 

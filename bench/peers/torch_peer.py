@@ -1,4 +1,5 @@
 """PyTorch: torch_peer.py VARIANT SIZE BATCH WEIGHTS [--reference FILE] [--save FILE] [--threads N] [--seconds S]
+  [--device cuda]
 
 VARIANT: plain, sdpa, compile (inductor with frozen weights and max-autotune), bf16_sdpa, bf16_compile, int8_compile
 (x86 post-training quantisation of torchao). One variant a process, so that each has its own peak memory."""
@@ -78,6 +79,7 @@ def main():
     parser.add_argument("weights")
     parser.add_argument("--reference")
     parser.add_argument("--save")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=6)
     o = parser.parse_args()
@@ -86,6 +88,7 @@ def main():
     dtype = o.variant.split("_")[0] if "_" in o.variant else "f32"
     with torch.no_grad():
         model, x = encoder(o.size, o.weights), torch.from_numpy(workload.tokens(o.size, o.batch))
+        model, x = model.to(o.device), x.to(o.device)
         if dtype == "bf16":
             model, x = model.bfloat16(), x.bfloat16()
         if dtype == "int8":
@@ -96,10 +99,11 @@ def main():
             config.freezing = config.max_autotune = True
             model = torch.compile(model)
         if o.save:
-            np.save(o.save, model(x)[0].float().numpy())
+            np.save(o.save, model(x)[0].float().cpu().numpy())
             return
-        best = workload.measure(lambda: model(x), o.seconds)
-        output = model(x[: o.batch]).float().numpy()
+        wait = torch.cuda.synchronize if o.device == "cuda" else lambda: None
+        best = workload.measure(lambda: (model(x), wait()), o.seconds)
+        output = model(x[: o.batch]).float().cpu().numpy()
         workload.report(f"torch {torch.__version__.split('+')[0]} {o.variant}", dtype, o.size, o.batch, best, output, o.reference)
 
 
