@@ -178,6 +178,8 @@ Tensor CpuEncoder::encode(const Tensor& tokens, std::span<const std::int64_t> of
     shared.push_back(alone.back());
     alone.pop_back();
   }
+  // The longest go first, so that nobody begins a long one when the others are about to end.
+  std::ranges::stable_sort(alone, std::ranges::greater(), &Chunk::rows);
   pool_.parallel_for(alone.size(), [&](std::size_t i, std::size_t worker) { run_alone(job, *alone[i], worker); });
   for (const Chunk* chunk : shared) run_shared(job, *chunk);
   Tensor features = projects(architecture_, options) ? project(pooled) : std::move(pooled);
