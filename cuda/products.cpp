@@ -165,8 +165,9 @@ class Products::Problem {
 // The best that keeps each sum in one piece and serves a single tile of rows as well as many. Those without a workspace
 // come first: what needs one may meet there with others' parts of a sum.
 cublasLtMatmulAlgo_t Products::choose(const Kind& kind, cublasLtHandle_t cublas) const {
-  // An address that is aligned as they all are, which is all that is read of it.
-  const void* bias = reinterpret_cast<const void*>(std::uintptr_t{kAlignment});
+  // An address that is aligned as they all are and no better, which is all that is read of it.
+  alignas(256) static constexpr std::array<char, 2 * kAlignment> kPlace{};
+  const void* bias = kPlace.data() + kAlignment;
   const Problem reference(kind, kReferenceRows, bias, card_), tile(kind, kRowTile, bias, card_);
   for (const std::size_t workspace : {std::size_t{0}, kWorkspaceBytes}) {
     for (const cublasLtMatmulAlgo_t& way : reference.ways(cublas, workspace, kind.numbers != Precision::f32)) {

@@ -1,5 +1,6 @@
 #include "encoder/cuda/cuda_encoder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -185,8 +186,7 @@ TEST_CASE("cuda encoder: a card that is out of memory takes smaller batches, and
   CHECK(failed[0].sample == 4);
   CHECK(failed[0].reason == "its 700 tokens do not fit the card's memory");
   for (const std::size_t sample : {0, 1, 2, 3, 5}) {
-    CHECK(std::memcmp(features.row<float>(sample).data(), expected.row<float>(sample).data(),
-                      kSmall.width * sizeof(float)) == 0);
+    CHECK(std::ranges::equal(features.row<float>(sample), expected.row<float>(sample)));
   }
 
   HostCards tiny;

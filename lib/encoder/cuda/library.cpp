@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -47,11 +48,11 @@ Driver& open_library() {
                 "install the libraries of CUDA " MT_CUDA_VERSION ", or add their folder to LD_LIBRARY_PATH");
   }
   const auto contents = reinterpret_cast<LibraryContents (*)()>(::dlsym(library, "mt_cuda_library"));
-  const std::string version = contents != nullptr ? contents().version : "none that is known";
-  if (version != kVersion)
-    throw Error(kOption, fmt::format("{} is of version {}, libmt of {}", kFile, version, kVersion),
+  const LibraryContents found = contents != nullptr ? contents() : LibraryContents{"none that is known", nullptr};
+  if (std::string_view(found.version) != kVersion)
+    throw Error(kOption, fmt::format("{} is of version {}, libmt of {}", kFile, found.version, kVersion),
                 "install both from one build");
-  return *contents().driver;
+  return *found.driver;
 }
 
 #endif
