@@ -124,8 +124,8 @@ NvidiaCard::NvidiaCard(std::size_t index, CardProperties properties)
     throw Error(label_, "is taken by another process, or forbids use", "wait for it, or use another card");
   }
   check_memory(opened, label_);
-  // A thread that waits for the card leaves its core to the programs before and behind it in the pipe. A courtesy, which
-  // some drivers refuse once the card is in use.
+  // A thread that waits for the card leaves its core to the programs before and behind it in the pipe. A courtesy,
+  // which some drivers refuse once the card is in use.
   if (cudaSetDeviceFlags(cudaDeviceScheduleBlockingSync) != cudaSuccess) cudaGetLastError();
   try_a_kernel();
 }

@@ -19,7 +19,8 @@ namespace mt {
 // 32 bits of an operand, whatever they mean.
 typedef std::uint32_t __attribute__((may_alias)) Group;
 
-// Of the operands of products. Sums, softmax, norms and the residual stream are float32 in each. f16 is for cards alone.
+// Of the operands of products. Sums, softmax, norms and the residual stream are float32 in each. f16 is for cards
+// alone.
 enum class Precision : std::uint8_t { f32, bf16, int8, f16 };
 
 // What happens to a product before it is stored. f32: the activations are exact to float32 rounding; bf16 and int8:
