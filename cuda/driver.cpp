@@ -57,6 +57,12 @@ class NvidiaDriver final : public Driver {
   }
 
   CardProperties properties(std::size_t index) const override {
+    const std::size_t count = this->count();
+    if (index >= count)
+      throw Error(fmt::format("--device cuda:{}", index),
+                  count == 1 ? "there is one card, cuda:0"
+                             : fmt::format("there are {} cards, cuda:0 to cuda:{}", count, count - 1),
+                  "mt-inspect --devices lists them");
     cudaDeviceProp found{};
     check(cudaGetDeviceProperties(&found, static_cast<int>(index)), fmt::format("cuda:{}", index));
     CardProperties properties;
@@ -67,15 +73,7 @@ class NvidiaDriver final : public Driver {
     return properties;
   }
 
-  std::unique_ptr<Card> open(std::size_t index) override {
-    const std::size_t count = this->count();
-    if (index >= count)
-      throw Error(fmt::format("--device cuda:{}", index),
-                  count == 1 ? "there is one card, cuda:0"
-                             : fmt::format("there are {} cards, cuda:0 to cuda:{}", count, count - 1),
-                  "mt-inspect --devices lists them");
-    return open_card(index, properties(index));
-  }
+  std::unique_ptr<Card> open(std::size_t index) override { return open_card(index, properties(index)); }
 };
 
 }  // namespace

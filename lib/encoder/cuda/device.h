@@ -89,7 +89,7 @@ class Driver {
   virtual std::string versions() const = 0;  // "CUDA 13.0, cuBLASLt 13.0.2", as features record it
   // Throws Error: no driver, an old driver.
   virtual std::size_t count() const = 0;
-  virtual CardProperties properties(std::size_t index) const = 0;  // Throws Error
+  virtual CardProperties properties(std::size_t index) const = 0;  // Throws Error: as count(), or no such card
   // Throws Error: no such card, one that is too old, lost or taken.
   virtual std::unique_ptr<Card> open(std::size_t index) = 0;
 };
