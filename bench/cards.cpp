@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "encoder/cuda/card_weights.h"
 #include "encoder/cuda/cuda_encoder.h"
 #include "encoder/cuda/library.h"
 #include "encoder/random_model.h"
@@ -14,16 +15,11 @@ namespace mt::bench {
 
 namespace {
 
-// Multiplications and additions of the blocks for one sample of n tokens.
-double operations_of(const Architecture& a, std::size_t tokens) {
-  const auto n = static_cast<double>(tokens), d = static_cast<double>(a.width), m = static_cast<double>(a.mlp);
-  return static_cast<double>(a.blocks) * (8 * n * d * d + 4 * n * n * d + 4 * n * d * m);
-}
-
 // GFLOP/s of a product large enough to fill any card.
 double product_rate(const Settings& settings, cuda::Card& card, Precision precision) {
   constexpr std::size_t kRows = 16384, kInputs = 4096, kOutputs = 4096;
-  const std::size_t number = precision == Precision::f32 ? 4 : 2;
+  const DType storage = cuda::storage_of(precision);
+  const std::size_t number = size_of(storage);
   const std::size_t sizes[] = {kRows * kInputs * number, kOutputs * kInputs * number, kRows * kOutputs * number};
   void* memory[3] = {};
   for (std::size_t i = 0; i < 3; ++i) {
@@ -31,7 +27,7 @@ double product_rate(const Settings& settings, cuda::Card& card, Precision precis
     // Random bits would hold NaN; zeros would save the card power and make it faster than it is.
     Tensor values(DType::f32, {sizes[i] / number});
     Random(1, i).fill_normal(values.as<float>(), 0, 1);
-    if (precision != Precision::f32) values = values.to(precision == Precision::bf16 ? DType::bf16 : DType::f16);
+    if (storage != DType::f32) values = values.to(storage);
     card.upload(memory[i], values.data(), sizes[i]);
   }
   const auto queue = card.make_queue();

@@ -14,10 +14,7 @@
 
 namespace mt::bench {
 
-namespace {
-
-// Multiplications and additions of one sample of n tokens; merge pairs are joined between attention and MLP.
-double operations_of(const Architecture& a, std::size_t tokens, std::size_t merge = 0) {
+double operations_of(const Architecture& a, std::size_t tokens, std::size_t merge) {
   double sum = 0;
   for (std::size_t block = 0; block < a.blocks; ++block) {
     const auto n = static_cast<double>(tokens), d = static_cast<double>(a.width);
@@ -27,6 +24,8 @@ double operations_of(const Architecture& a, std::size_t tokens, std::size_t merg
   }
   return sum;
 }
+
+namespace {
 
 struct Sequences {
   Tensor tokens;

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "encoder/encoder.h"
 #include "measure.h"
 
 namespace mt::bench {
@@ -13,6 +14,10 @@ void measure_training(const Settings& settings, Table& table);  // steps through
 void measure_errors(const Settings& settings, Table& table);    // of bf16 and int8, block by block
 void measure_data(const Settings& settings, Table& table);      // decoding, tokenizers, HDF5
 void measure_cards(const Settings& settings, Table& table);     // products and the encoder on the first card
+// Multiplications and additions of the blocks for one sample of n tokens; merge pairs are joined between attention and
+// MLP.
+double operations_of(const Architecture& architecture, std::size_t tokens, std::size_t merge = 0);
+
 // mt-encode as a user runs it: rate, peak memory, how both hold for many samples. programs: the folder it is in.
 void measure_programs(const Settings& settings, const std::string& programs, Table& table);
 

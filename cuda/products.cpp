@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "encoder/encoder.h"
 
 namespace mt::cuda {
 
@@ -37,20 +38,6 @@ cudaDataType_t type_of(Precision precision) {
       break;
   }
   throw std::logic_error("cards have no products of int8");
-}
-
-const char* name_of(Precision precision) {
-  switch (precision) {
-    case Precision::f32:
-      return "f32";
-    case Precision::bf16:
-      return "bf16";
-    case Precision::f16:
-      return "f16";
-    case Precision::int8:
-      return "int8";
-  }
-  return "unknown";
 }
 
 std::size_t bytes_of(cudaDataType_t type) { return type == CUDA_R_32F ? 4 : 2; }

@@ -16,7 +16,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "encoder/cuda/device.h"
+#include "encoder/cuda/library.h"
 #include "support/card_steps.h"
 
 namespace mt::test {
@@ -26,7 +26,7 @@ struct HostCards {
   std::size_t cards = 1;
   std::size_t memory = SIZE_MAX;  // bytes of each card
   std::int64_t fail_at = -1;      // the call, counted from 0, at which the card is lost; it stays lost
-  bool old_card = false;          // no bfloat16
+  bool old_card = false;          // compute capability 7.5, not 9.0
   std::atomic<std::int64_t> calls = 0;
   std::atomic<std::size_t> blocks = 0;  // of memory, that have not been given back
   std::atomic<std::size_t> recorded = 0, replayed = 0, refused = 0;
@@ -148,7 +148,7 @@ class HostCard final : public cuda::Card {
   const cuda::CardProperties& properties() const override { return properties_; }
   std::size_t free_memory() const override { return cards_.memory - used_; }
   bool has(Precision precision) const override {
-    return precision != Precision::int8 && !(cards_.old_card && precision == Precision::bf16);
+    return cuda::has({"host", cards_.old_card ? 7 : 9, cards_.old_card ? 5 : 0, 0}, precision);
   }
   void* allocate(std::size_t bytes) override {
     cards_.count_call();

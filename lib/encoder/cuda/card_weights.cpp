@@ -8,11 +8,6 @@ namespace mt::cuda {
 
 namespace {
 
-DType dtype_of_numbers(Precision precision) {
-  if (precision == Precision::bf16) return DType::bf16;
-  return precision == Precision::f16 ? DType::f16 : DType::f32;
-}
-
 Tensor transposed(const Tensor& matrix) {  // f32
   const std::size_t rows = matrix.rows(), columns = matrix.columns();
   Tensor turned(DType::f32, {columns, rows});
@@ -25,6 +20,11 @@ Tensor transposed(const Tensor& matrix) {  // f32
 }
 
 }  // namespace
+
+DType storage_of(Precision precision) {
+  if (precision == Precision::bf16) return DType::bf16;
+  return precision == Precision::f16 ? DType::f16 : DType::f32;
+}
 
 CardWeights::CardWeights(const Part& part, const Architecture& a, Precision precision, Card& card) : card_(card) {
   for (std::size_t i = 0; i < a.blocks; ++i) {
@@ -43,7 +43,7 @@ CardWeights::CardWeights(const Part& part, const Architecture& a, Precision prec
 }
 
 const void* CardWeights::keep(const Tensor& tensor, Precision precision) {
-  const DType dtype = dtype_of_numbers(precision);
+  const DType dtype = storage_of(precision);
   Tensor converted;
   if (tensor.dtype() != dtype) {
     converted = tensor.dtype() == DType::f32 ? tensor.to(dtype) : tensor.to(DType::f32);

@@ -9,6 +9,9 @@
 
 namespace mt::cuda {
 
+// In what cards store operands of this precision.
+DType storage_of(Precision precision);
+
 struct NormWeights {
   const float *gain = nullptr, *bias = nullptr;  // [width]
 };

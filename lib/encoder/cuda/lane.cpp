@@ -24,7 +24,6 @@ class Parts {
 };
 
 std::size_t whole_tiles(std::size_t rows) { return (rows + kRowTile - 1) / kRowTile * kRowTile; }
-std::size_t bytes_of_number(Precision precision) { return precision == Precision::f32 ? 4 : 2; }
 bool gathers(Pooling pooling) { return pooling == Pooling::mean || pooling == Pooling::max; }
 
 std::vector<AttentionTile> tiles_of(std::span<const std::int64_t> offsets, std::size_t first, std::size_t last) {
@@ -56,7 +55,7 @@ Lane::Lane(Card& card, const CardWeights& weights, const Architecture& architect
 
 Lane::Layout Lane::layout_of(const Shape& shape, const Architecture& a, Precision precision) {
   const std::size_t rows = whole_tiles(shape.rows), pooled = whole_tiles(shape.pooled);
-  const std::size_t number = bytes_of_number(precision);
+  const std::size_t number = size_of(storage_of(precision));
   const std::size_t features = shape.projects ? a.projection : a.width;
   Layout layout;
   Parts card;

@@ -6,7 +6,6 @@
 #include <functional>
 #include <string_view>
 #include <system_error>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -14,6 +13,7 @@
 #include "base/text.h"
 #include "base/threads.h"
 #include "base/version.h"
+#include "encoder/encoder.h"
 #include "kernels/kernels.h"
 
 namespace mt::cuda {
@@ -29,7 +29,7 @@ constexpr const char* kFile = "libmt-cuda.so";
 // Beside libmt where it lies there, else whatever the loader finds by that name.
 std::string library_file() {
   Dl_info own{};
-  if (::dladdr(reinterpret_cast<const void*>(&was_built), &own) == 0 || own.dli_fname == nullptr) return kFile;
+  if (::dladdr(reinterpret_cast<const void*>(&driver), &own) == 0 || own.dli_fname == nullptr) return kFile;
   std::error_code failed;
   const std::filesystem::path beside = std::filesystem::absolute(own.dli_fname, failed).parent_path() / kFile;
   return !failed && std::filesystem::exists(beside, failed) ? beside.string() : kFile;
@@ -59,9 +59,8 @@ Driver& open_library() {
 
 nlohmann::ordered_json names(const std::function<bool(Precision)>& has) {
   nlohmann::ordered_json names = nlohmann::ordered_json::array();
-  for (const auto& [precision, name] : {std::pair{Precision::f32, "f32"}, std::pair{Precision::bf16, "bf16"},
-                                        std::pair{Precision::f16, "f16"}, std::pair{Precision::int8, "int8"}}) {
-    if (has(precision)) names.push_back(name);
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::f16, Precision::int8}) {
+    if (has(precision)) names.push_back(name_of(precision));
   }
   return names;
 }
@@ -88,14 +87,6 @@ std::string joined(const nlohmann::ordered_json& names) {
 }
 
 }  // namespace
-
-bool was_built() {
-#ifdef MT_CUDA_VERSION
-  return true;
-#else
-  return false;
-#endif
-}
 
 Driver& driver() {
 #ifdef MT_CUDA_VERSION

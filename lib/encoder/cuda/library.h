@@ -10,9 +10,6 @@
 
 namespace mt::cuda {
 
-// True when this build has it.
-bool was_built();
-
 // Opens the library, once a process. Throws Error: not built, not found, or one of CUDA's own libraries is missing.
 Driver& driver();
 
