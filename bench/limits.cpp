@@ -69,6 +69,8 @@ Instruction instruction_of(Precision precision) {
       return isa >= Isa::avx512_bf16 ? Instruction{bf16_512, n * 24 * 64} : Instruction{};
     case Precision::int8:
       return isa >= Isa::avx512_vnni ? Instruction{int8_512, n * 24 * 128} : Instruction{};
+    case Precision::f16:
+      return {};
   }
   return {};
 }
