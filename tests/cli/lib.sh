@@ -61,6 +61,9 @@ expect_clean_failure() { # program, output
   [ $# -lt 2 ] || expect_absent "$2"
 }
 
+# What the CPU multiplies in besides float32: words, of which some machines have none.
+cpu_precisions() { mt-inspect --devices | sed -n '1s/.*: f32,\{0,1\} *//p' | tr -d ','; }
+
 # A tone in noise as a WAV of 8 bits at 8 kHz.
 tone() { # hertz, seconds, file
   local samples

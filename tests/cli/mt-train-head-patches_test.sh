@@ -59,7 +59,8 @@ for options in "--seed 1" "--train head" "--train head,tokenizer,encoder" "--tra
   "--pool mean" "--tokenizer-rate 1e-4" "--train head,tokenizer,encoder --encoder-rate 1e-4 --layer-decay 0.8" "--ema 0.9" \
   "--augment drop:0.2,noise:0.1,gain:0.1" "--hidden 8 --dropout 0.1" "--budget 20" "--clip 0" "--warm-up 1" \
   "--optimizer sgd --learning-rate 0.01" "--no-standardise" "--label-smoothing 0.1" "--class-weights balanced --select loss" \
-  "--stochastic-depth 0.1 --train head,tokenizer,encoder" "--loss focal:1" "--loss focal" "--loss bce" "--loss bce --label-smoothing 0.1" "--dtype bf16"; do
+  "--stochastic-depth 0.1 --train head,tokenizer,encoder" "--loss focal:1" "--loss focal" "--loss bce" "--loss bce --label-smoothing 0.1" \
+  $(cpu_precisions | grep -qw bf16 && echo "--dtype=bf16"); do
   number=$((number + 1))
   run $once $options --epochs 1 -o other$number.h5
   expect_status 0

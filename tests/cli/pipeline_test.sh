@@ -60,7 +60,8 @@ for threads in 1 2 3; do
 done
 
 case_ "each precision and token merging give features, and say so in the file"
-for options in "--dtype bf16" "--dtype int8" "--merge 2"; do
+precisions=($(cpu_precisions))
+for options in "${precisions[@]/#/--dtype }" "--merge 2"; do
   run mt-encode tokens.h5 --model random:tiny --pool mean $options -o other.h5 --force
   expect_status 0
   run mt-inspect other.h5
