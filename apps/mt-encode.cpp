@@ -24,6 +24,7 @@ namespace {
 struct Options {
   cli::CommonOptions common;
   cli::OutputOptions output;
+  cli::ShardOptions shard;
   ModelOverrides overrides;
   std::vector<std::string> tokens, models;
   std::string pool, dtype = "f32", device = "cpu", positions, cls;
@@ -84,6 +85,7 @@ void describe(CLI::App& app, Options& o) {
   cli::add_output_options(app, o.output);
   app.add_flag("--allow-mixed", o.allow_mixed, "With --resume: go on in another precision or on another device")
       ->group("Output");
+  cli::add_shard_options(app, o.shard);
   cli::add_common_options(app, o.common);
 }
 
@@ -92,6 +94,9 @@ void check_usage(const Options& o) {
     throw UsageError("TOKENS", "standard input is given twice");
   if (o.merge > 0 && (o.pool == "tokens" || o.pool == "eot")) {
     throw UsageError("--merge", fmt::format("merged tokens do not give --pool {}", o.pool), "use cls, mean or max");
+  }
+  if (!o.shard.shard.empty() && o.tokens.size() > 1) {
+    throw UsageError("--shard", "is of one file of tokens", "join them with mt-cat, or give each process its own");
   }
   if (o.norm && !o.layers) throw UsageError("--norm", "means something only with --layers");
   if (o.allow_mixed && !o.output.resume) throw UsageError("--allow-mixed", "means something only with --resume");
@@ -273,7 +278,8 @@ cli::Outcome encode(const Options& o) {
   cli::require_device(cli::device_named(o.device));
   cli::ProgressBar progress("mt-encode", "encode", o.common);
   std::vector<std::unique_ptr<SampleReader>> readers;
-  for (const std::string& name : o.tokens) readers.push_back(SampleReader::open(name));
+  const cli::Shard shard = cli::shard_of(o.shard);
+  for (const std::string& name : o.tokens) readers.push_back(SampleReader::open_shard(name, shard.index, shard.count));
   const Schema& tokens = readers.front()->schema();
 
   std::optional<Model> model = load_models(o.models, o.overrides, progress);
@@ -351,7 +357,8 @@ int main(int argc, char** argv) {
       "Turn tokens into features with a frozen encoder.",
       {"mt-encode photos.tokens.h5 --model b16.h5 -o photos.features.h5",
        "mt-tokenize image photos/ --model b16.h5 -o - | mt-encode - --model b16.h5 -o photos.features.h5",
-       "mt-encode clouds.tokens.h5 --model random:tiny --pool tokens -o clouds.features.h5"},
+       "mt-encode clouds.tokens.h5 --model random:tiny --pool tokens -o clouds.features.h5",
+       "mt-encode photos.tokens.h5 --model b16.h5 --shard 0/4 -o photos.0.h5"},
       {"mt-tokenize(1)", "mt-train-head(1)", "mt-eval(1)", "mt-inspect(1)", "mt-convert(1)", "mt-format(5)"}};
   return cli::run(about, argc, argv, [](CLI::App& app) -> cli::Action {
     auto options = std::make_shared<Options>();

@@ -13,6 +13,7 @@
 #include "base/interrupt.h"
 #include "base/text.h"
 #include "store/file_reader.h"
+#include "store/file_shard.h"
 #include "store/stream_reader.h"
 
 namespace mt {
@@ -126,6 +127,18 @@ std::unique_ptr<SampleReader> open_standard_input(const std::string& name) {
 std::unique_ptr<SampleReader> SampleReader::open(const std::string& name) {
   const std::string shown = name == "-" ? "standard input" : name;
   std::unique_ptr<SampleReader> reader = name == "-" ? open_standard_input(shown) : open_path(name);
+  reader->name_ = shown;
+  return reader;
+}
+
+std::unique_ptr<SampleReader> SampleReader::open_shard(const std::string& name, std::size_t shard, std::size_t shards) {
+  std::unique_ptr<SampleReader> whole = open(name);
+  if (shards == 1) return whole;
+  const std::string shown = whole->name();
+  std::unique_ptr<FileReader> file(dynamic_cast<FileReader*>(whole.get()));
+  if (!file) throw Error(shown, "is a stream, which only one can read", "give --shard to the program that writes it");
+  (void)whole.release();
+  std::unique_ptr<SampleReader> reader = std::make_unique<FileShard>(std::move(file), shard, shards);
   reader->name_ = shown;
   return reader;
 }

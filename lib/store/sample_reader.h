@@ -20,6 +20,9 @@ class SampleReader {
   // name: a path, or "-" for standard input (a stream of frames, or one whole HDF5 file). Checks everything that a
   // file declares against the bytes that exist before anything is allocated. Throws Error when it is not the contract.
   static std::unique_ptr<SampleReader> open(const std::string& name);
+  // The same for one shard of a file (store/file_shard.h); shard < shards. Throws Error for a stream as well, which
+  // only one can read.
+  static std::unique_ptr<SampleReader> open_shard(const std::string& name, std::size_t shard, std::size_t shards);
   virtual ~SampleReader() = default;
 
   // What errors call the input: its path or "standard input"; empty where several were joined.

@@ -293,6 +293,52 @@ run mt-encode many.h5 bare.h5 $blocks --resume -o killed.h5
 expect_clean_failure mt-encode killed.h5
 expect_stderr "the files are not in the order of /index (join them with mt-cat first"
 
+case_ "mt-encode: shards of one file of tokens, joined, are the single run, and each is recognised and resumed"
+for i in 2 0 1; do
+  run mt-encode bare.h5 $blocks --pool mean --shard $i/3 -o "shard$i.h5"
+  expect_status 0
+done
+run mt-encode bare.h5 $blocks --pool mean -o single.h5
+run mt-cat shard0.h5 shard1.h5 shard2.h5 -o joined.h5
+expect_status 0
+expect_same joined.h5 single.h5
+check "thirteen of forty" test "$(samples_of shard2.h5)" -eq 13
+run mt-cat shard0.h5 shard2.h5 -o fewer.h5
+expect_clean_failure mt-cat fewer.h5
+expect_stderr "shard 1 of 3 is missing"
+run mt-encode bare.h5 --model "$checkpoints/meta_transformer.pth" --heads 2 --pool mean --shard 1/3 -o shard1.h5
+expect_status 0
+expect_stderr "is there already"
+run mt-encode bare.h5 $blocks --pool mean --shard 1/4 -o shard1.h5
+expect_clean_failure mt-encode
+expect_stderr "--force"
+# Those that the program before rejected are dealt out as well.
+for i in 0 1; do
+  run env SLURM_PROCID=$i SLURM_NTASKS=2 mt-encode tokens.h5 $tower --shard auto -o "auto$i.h5"
+  expect_status 0
+done
+run mt-cat auto0.h5 auto1.h5 -o joined.h5 --force
+expect_same joined.h5 default.h5
+run mt-encode bare.h5 $blocks --shard 0/50 --dry-run -o none.h5
+expect_status 0
+expect_stdout "1 samples"
+run mt-encode bare.h5 $blocks --shard 49/50 -o empty.h5
+expect_status 0
+check "there is no fiftieth" test "$(samples_of empty.h5)" -eq 0
+
+case_ "mt-encode: a shard of what cannot be shared out is refused"
+run mt-encode bare.h5 bare.h5 $blocks --shard 0/2 -o no.h5
+expect_status 2
+expect_stderr "--shard: is of one file of tokens (join them with mt-cat, or give each process its own)"
+run mt-encode bare.h5 $blocks --shard 2/2 -o no.h5
+expect_status 2
+run_pipe "mt-cat bare.h5 --quiet -o - | mt-encode - $blocks --shard 0/2 -o no.h5"
+expect_clean_failure mt-encode no.h5
+expect_stderr "standard input: is a stream, which only one can read (give --shard to the program that writes it)"
+run_pipe "mt-cat bare.h5 --quiet -o - | mt-encode - $blocks --pool mean --shard 0/1 -o one_of_one.h5"
+expect_status 0
+expect_same one_of_one.h5 single.h5
+
 case_ "mt-encode: a resumed run keeps its settings, and its precision unless --allow-mixed, which the file tells"
 run $many --pool max --resume --allow-mixed -o killed.h5
 expect_clean_failure mt-encode killed.h5
