@@ -16,7 +16,13 @@ else
   check "one line says why there is no card" test "$(grep -c '^cuda ' stdout)" -eq 1
   check "and what to do" bash -c "grep '^cuda ' stdout | grep -qF -- '--device cpu)'"
 fi
-check "no other lines" test "$(grep -vcE '^(cpu|cuda|cuda:[0-9]+) ' stdout)" -eq 0
+if [ "$version" = none ]; then
+  check "nothing was built for cards" test "$(grep -c '^built ' stdout)" -eq 0
+else
+  check "which kernels were built" grep -qE "^built +CUDA $version, for compute capabilities [0-9.]+(, [0-9.]+)* and later ones$" stdout
+  check "it is the last line" bash -c "tail -n 1 stdout | grep -q '^built '"
+fi
+check "no other lines" test "$(grep -vcE '^(cpu|cuda|cuda:[0-9]+|built) ' stdout)" -eq 0
 
 case_ "mt-inspect: --devices --json has the same facts"
 expected=$(cards)
@@ -30,6 +36,11 @@ if [ "$expected" -eq 0 ]; then
   check "why there is none" grep -qE '"no_cuda": ".*--device cpu\)"' stdout
 else
   expect_stdout '"no_cuda": null'
+fi
+if [ "$version" = none ]; then
+  expect_stdout '"built": null'
+else
+  expect_stdout "\"toolkit\": \"$version\""
 fi
 
 case_ "mt-inspect: --devices takes nothing else, and something must be asked"

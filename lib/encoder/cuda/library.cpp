@@ -80,6 +80,20 @@ nlohmann::ordered_json cards() {
   return cards;
 }
 
+// "75 90a" as CMake has them: ["7.5", "9.0a"].
+nlohmann::ordered_json built() {
+#ifdef MT_CUDA_VERSION
+  nlohmann::ordered_json capabilities = nlohmann::ordered_json::array();
+  for (const std::string_view architecture : split(MT_CUDA_ARCHITECTURES, ' ')) {
+    const std::size_t major = std::min(architecture.find_first_not_of("0123456789"), architecture.size()) - 1;
+    capabilities.push_back(fmt::format("{}.{}", architecture.substr(0, major), architecture.substr(major)));
+  }
+  return {{"toolkit", MT_CUDA_VERSION}, {"capabilities", std::move(capabilities)}};
+#else
+  return nullptr;
+#endif
+}
+
 std::string joined(const nlohmann::ordered_json& names) {
   std::string text;
   for (const auto& name : names) text += (text.empty() ? "" : ", ") + name.get<std::string>();
@@ -124,6 +138,7 @@ nlohmann::ordered_json devices() {
   } catch (const Error& error) {
     found["no_cuda"] = Error("", error.why(), error.remedy()).what();
   }
+  found["built"] = built();
   return found;
 }
 
@@ -139,6 +154,10 @@ std::string devices_text() {
                         card["capability"].get<std::string>(), precisions.empty() ? "too old" : precisions);
   }
   if (!found["no_cuda"].is_null()) text += fmt::format("{:<7} {}\n", "cuda", found["no_cuda"].get<std::string>());
+  if (const auto& built = found["built"]; !built.is_null()) {
+    text += fmt::format("{:<7} CUDA {}, for compute capabilities {} and later ones\n", "built",
+                        built["toolkit"].get<std::string>(), joined(built["capabilities"]));
+  }
   return text;
 }
 

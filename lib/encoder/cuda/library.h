@@ -20,8 +20,9 @@ inline constexpr int kOldestCapability = 75;
 bool has(const CardProperties& card, Precision precision);
 
 // What there is to encode with: "cpu" {isa, precisions, threads}, "cuda" [{device ("cuda:0"), name, memory (bytes),
-// capability ("9.0"), precisions}], and "no_cuda", why "cuda" is empty (null where it is not). Never throws for want of
-// a card.
+// capability ("9.0"), precisions}], "no_cuda", why "cuda" is empty (null where it is not), and "built", the kernels for
+// cards that this build has: {toolkit ("13.0"), capabilities ["7.5", ...]; later ones than the last do too}, null for
+// none. Never throws for want of a card.
 nlohmann::ordered_json devices();
 
 // The same for people, one line a device.
