@@ -25,7 +25,7 @@ struct TrainableLinear {
   std::size_t inputs() const { return weight.value.columns(); }
   std::size_t outputs() const { return weight.value.rows(); }
 
-  // x: [tokens, inputs] -> y: [tokens, outputs], on the calling thread.
+  // x: [tokens, inputs] -> y: [tokens, outputs], on the calling thread. A row's bytes depend on that row alone.
   void forward_rows(const float* x, float* y, std::size_t tokens) const;
 
   // x: [tokens, inputs], y: [tokens, outputs]. Saves nothing: backward needs only x, which the caller still holds.
@@ -34,6 +34,9 @@ struct TrainableLinear {
   // dy: [tokens, outputs]. Overwrites dx [tokens, inputs] (nullptr: not wanted); adds to the gradients of the
   // parameters that learn. The sums over tokens have one order whatever the number of threads.
   void backward(const Tensor& x, const Tensor& dy, Tensor* dx, ThreadPool& pool);
+
+ private:
+  void forward_tile(const float* x, float* y) const;  // kRowTile rows
 };
 
 }  // namespace mt

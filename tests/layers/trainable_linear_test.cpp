@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -38,6 +39,18 @@ TEST_CASE_FIXTURE(Fixture, "trainable linear: forward agrees with plain loops in
       plain_linear(doubles(std::as_const(x).as<float>()), doubles(std::as_const(layer.weight.value).as<float>()),
                    doubles(std::as_const(layer.bias.value).as<float>()));
   CHECK(relative_difference(std::as_const(y).as<float>(), expected) < 2e-6);  // 300 terms of float32 rounding
+}
+
+TEST_CASE_FIXTURE(Fixture, "trainable linear: a row's bytes depend neither on its place nor on how many rows there are") {
+  Tensor all(DType::f32, {130, 70});
+  layer.forward(x, all, pool);
+  for (const std::size_t rows : {1, 2, 3, 5, 7, 8, 63, 64, 65}) {
+    for (const std::size_t first : {std::size_t{0}, std::size_t{1}, 130 - rows}) {
+      Tensor some(DType::f32, {rows, 70});
+      layer.forward_rows(std::as_const(x).row<float>(first).data(), some.as<float>().data(), rows);
+      CHECK(std::memcmp(some.data(), all.row<float>(first).data(), some.bytes().size()) == 0);
+    }
+  }
 }
 
 TEST_CASE("trainable linear: backward agrees with central differences") {
