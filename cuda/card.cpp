@@ -133,7 +133,7 @@ NvidiaCard::NvidiaCard(std::size_t index, CardProperties properties)
 // Code is loaded when it is first needed, so the first kernel tells whether there is any for this card.
 void NvidiaCard::try_a_kernel() {
   const Memory memory(allocate(sizeof(RowSpan) + sizeof(std::int32_t)));
-  check(cudaMemset(memory.get(), 0, sizeof(RowSpan)), label_);
+  check_memory(cudaMemset(memory.get(), 0, sizeof(RowSpan)), label_);
   FiniteCall call;
   call.spans = static_cast<const RowSpan*>(memory.get());
   call.span_count = 1;
@@ -146,8 +146,8 @@ void NvidiaCard::try_a_kernel() {
     throw Error(label_, fmt::format("this build has no code for sm_{}{}", properties_.major, properties_.minor),
                 fmt::format("build with -DMT_CUDA_ARCHITECTURES={}{}", properties_.major, properties_.minor));
   }
-  check(launched, label_);
-  check(cudaStreamSynchronize(cudaStreamLegacy), label_);
+  check_memory(launched, label_);
+  check_memory(cudaStreamSynchronize(cudaStreamLegacy), label_);
 }
 
 std::size_t NvidiaCard::free_memory() const {
@@ -239,7 +239,12 @@ void NvidiaQueue::wait() {
 }  // namespace
 
 std::unique_ptr<Card> open_card(std::size_t index, const CardProperties& properties) {
-  return std::make_unique<NvidiaCard>(index, properties);
+  try {
+    return std::make_unique<NvidiaCard>(index, properties);
+  } catch (const OutOfMemory&) {
+    throw Error(card_label(index, properties), "has no memory left",
+                "end what else uses it, use another card, or --device cpu");
+  }
 }
 
 }  // namespace mt::cuda

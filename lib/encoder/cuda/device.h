@@ -90,7 +90,7 @@ class Driver {
   // Throws Error: no driver, an old driver.
   virtual std::size_t count() const = 0;
   virtual CardProperties properties(std::size_t index) const = 0;  // Throws Error: as count(), or no such card
-  // Throws Error: no such card, one that is too old, lost or taken.
+  // Throws Error: no such card, one that is too old, lost, taken or full.
   virtual std::unique_ptr<Card> open(std::size_t index) = 0;
 };
 
