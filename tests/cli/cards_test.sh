@@ -66,6 +66,7 @@ refused() { # setting, part of the line
 refused FAKE_CUDA_NO_CODE=1 "cuda:0 (Fake H200): this build has no code for sm_90 (build with -DMT_CUDA_ARCHITECTURES=90)"
 refused FAKE_CUDA_BUSY=1 "cuda:0 (Fake H200): is taken by another process, or forbids use (wait for it, or use another card)"
 refused FAKE_CUDA_MEMORY=4 "cuda:0 (Fake H200): has no memory left (end what else uses it, use another card, or --device cpu)"
+refused FAKE_CUDA_MEMORY=70000000 "the encoder does not fit the memory of Fake H200: 66.8 MiB are free of 66.8 MiB"
 refused FAKE_CUDA_DRIVER=none "--device cuda: NVIDIA's driver was not found (install one for CUDA "
 refused FAKE_CUDA_DRIVER=old "--device cuda: NVIDIA's driver is for CUDA 11.4, too old for CUDA "
 refused FAKE_CUDA_DRIVER=no_device "--device cuda: no card is visible (use --device cpu)"

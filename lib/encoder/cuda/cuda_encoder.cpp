@@ -71,6 +71,7 @@ CardEncoder::CardEncoder(const Part& part, std::vector<std::unique_ptr<Card>> ca
     : architecture_(architecture_of(part)), cards_(std::move(cards)) {
   require_card_sizes(architecture_);
   for (const auto& card : cards_) {
+    const std::size_t free = card->free_memory();
     try {
       weights_.push_back(std::make_unique<CardWeights>(part, architecture_, precision, *card));
       budget_ = std::min(budget_, budget_of(*card, architecture_, precision));
@@ -80,7 +81,7 @@ CardEncoder::CardEncoder(const Part& part, std::vector<std::unique_ptr<Card>> ca
     } catch (const OutOfMemory&) {
       throw Error("--device cuda",
                   fmt::format("the encoder does not fit the memory of {}: {} are free of {}", card->properties().name,
-                              human_bytes(card->free_memory()), human_bytes(card->properties().total_memory)),
+                              human_bytes(free), human_bytes(card->properties().total_memory)),
                   "end what else uses the card, or use --device cpu");
     }
   }
