@@ -117,6 +117,13 @@ run_pipe "mt-encode - $block --device cuda -o - <many.h5 >piped.h5"
 expect_status 0
 expect_same piped.h5 large.h5
 
+case_ "mt-encode: batches that a card has no room for are cut, and every sample is there"
+# 64 MiB are workspaces, 10.1 MiB the weights; what is left is room for one batch of 130 tokens, and not for two at once.
+FAKE_CUDA_MEMORY=79200000 encode many.h5 $block --device cuda --budget 130 -o cut.h5
+expect_status 0
+expect_quiet
+expect_same cut.h5 large.h5
+
 case_ "mt-encode: a run goes on with another device only where --allow-mixed says so"
 small="tokens.h5 $block --budget 8"
 FAKE_CUDA_COUNT=calls encode $small --device cuda -o whole.h5

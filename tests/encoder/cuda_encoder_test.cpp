@@ -201,6 +201,28 @@ TEST_CASE("cuda encoder: a card that is out of memory takes smaller batches, and
   CHECK(tiny.blocks == 0);
 }
 
+TEST_CASE("cuda encoder: a lane whose memory another has taken gets it in its turn") {
+  const Part part = small_encoder();
+  const auto batch = hashed_batch({150, 140, 130, 150, 10}, kSmall.width);
+  HostCards large;
+  const Tensor expected = on_host_cards(part, large)->encode(batch.tokens, batch.offsets, {});
+
+  HostCards small;
+  small.memory = 1'100'000;  // beside the weights; the first lane takes nearly all of it
+  for (const auto& [name, tensor] : part.tensors) small.memory += tensor.bytes().size();
+  const auto encoder = on_host_cards(part, small);
+  for (int again = 0; again < 8; ++again) {
+    std::vector<FailedSample> failed;
+    const Tensor features = encoder->encode(batch.tokens, batch.offsets, {}, &failed);
+    CHECK(failed.empty());
+    CHECK(same_bytes(features, expected));
+  }
+  const std::size_t refused = small.refused;
+  CHECK(refused > 0);
+  for (int again = 0; again < 4; ++again) encoder->encode(batch.tokens, batch.offsets, {});
+  CHECK(small.refused == refused);  // the lanes share by now
+}
+
 TEST_CASE("cuda encoder: a card lost at any call is one error; nothing leaks and nothing hangs") {
   constexpr Size kOneBlock{1, 64, 2, 64};
   const Part part = hashed_encoder(kOneBlock);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -31,32 +32,36 @@ class CardEncoder final : public Encoder {
   LayerTimes layer_times() const override { return {}; }
 
  private:
-  // A lane that nobody else uses while this lives.
+  // Lanes that nobody else uses while this lives: the next that is idle, or all of a card.
   class Lent {
    public:
-    explicit Lent(CardEncoder& encoder) : encoder_(encoder), lane_(encoder.take_lane()) {}
-    ~Lent() { encoder_.give_back(lane_); }
+    explicit Lent(CardEncoder& encoder) : encoder_(encoder), indexes_{encoder.take_lane()} {}
+    Lent(CardEncoder& encoder, std::size_t card) : encoder_(encoder), indexes_(encoder.take_lanes(card)) {}
+    ~Lent() { encoder_.give_back(indexes_); }
     Lent(const Lent&) = delete;
     Lent& operator=(const Lent&) = delete;
-    Lane* operator->() const { return lane_; }
+    std::size_t card() const { return indexes_.front() / kLanesOfCard; }
+    Lane& operator[](std::size_t i) const { return *encoder_.lanes_[indexes_[i]]; }
 
    private:
     CardEncoder& encoder_;
-    Lane* lane_;
+    std::vector<std::size_t> indexes_;
   };
 
-  Lane* take_lane();
-  void give_back(Lane* lane);
-  void run(CardJob& job);
+  std::size_t take_lane();
+  std::vector<std::size_t> take_lanes(std::size_t card);
+  void give_back(const std::vector<std::size_t>& lanes);
+  std::size_t run_some(CardJob& job, std::size_t first);
+  void run_alone(CardJob& job, std::size_t sample, std::size_t card);
 
   Architecture architecture_;
   std::vector<std::unique_ptr<Card>> cards_;
   std::vector<std::unique_ptr<CardWeights>> weights_;  // of each card
-  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<std::unique_ptr<Lane>> lanes_;           // kLanesOfCard of each
   std::size_t budget_ = kMostCardTokens;
   std::mutex mutex_;
   std::condition_variable given_back_;
-  std::vector<Lane*> idle_;
+  std::vector<std::size_t> idle_;  // lanes
 };
 
 // Most tokens of a batch for which every lane of the card finds room.
@@ -87,44 +92,76 @@ CardEncoder::CardEncoder(const Part& part, std::vector<std::unique_ptr<Card>> ca
   }
   // One lane of each card before the second of any.
   for (std::size_t i = 0; i < kLanesOfCard; ++i) {
-    for (std::size_t card = 0; card < cards_.size(); ++card) idle_.push_back(lanes_[card * kLanesOfCard + i].get());
+    for (std::size_t card = 0; card < cards_.size(); ++card) idle_.push_back(card * kLanesOfCard + i);
   }
 }
 
-Lane* CardEncoder::take_lane() {
+std::size_t CardEncoder::take_lane() {
   std::unique_lock lock(mutex_);
   given_back_.wait(lock, [&] { return !idle_.empty(); });
-  Lane* lane = idle_.front();
+  const std::size_t lane = idle_.front();
   idle_.erase(idle_.begin());
   return lane;
 }
 
-void CardEncoder::give_back(Lane* lane) {
-  const std::lock_guard lock(mutex_);
-  idle_.push_back(lane);
-  given_back_.notify_one();
+std::vector<std::size_t> CardEncoder::take_lanes(std::size_t card) {
+  std::vector<std::size_t> lanes;
+  std::unique_lock lock(mutex_);
+  given_back_.wait(lock, [&] {
+    lanes.clear();
+    std::ranges::copy_if(idle_, std::back_inserter(lanes), [&](std::size_t i) { return i / kLanesOfCard == card; });
+    return lanes.size() == kLanesOfCard;
+  });
+  std::erase_if(idle_, [&](std::size_t i) { return i / kLanesOfCard == card; });
+  return lanes;
 }
 
-void CardEncoder::run(CardJob& job) {
-  const Lent lane(*this);
-  const std::size_t samples = job.plan.samples();
-  for (std::size_t first = 0; first < samples;) {
-    throw_if_interrupted();
+void CardEncoder::give_back(const std::vector<std::size_t>& lanes) {
+  const std::lock_guard lock(mutex_);
+  idle_.insert(idle_.end(), lanes.begin(), lanes.end());
+  given_back_.notify_all();
+}
+
+// Computes samples from the first on, as many as there is room for; returns the first that is left.
+std::size_t CardEncoder::run_some(CardJob& job, std::size_t first) {
+  const auto rows_to = [&](std::size_t end) { return static_cast<std::size_t>(job.offsets[end] - job.offsets[first]); };
+  std::size_t card = 0;
+  {
+    const Lent lent(*this);
+    Lane& lane = lent[0];
     std::size_t last = first + 1;
-    const auto rows_to = [&](std::size_t end) {
-      return static_cast<std::size_t>(job.offsets[end] - job.offsets[first]);
-    };
-    while (last < samples && rows_to(last + 1) <= lane->row_limit) ++last;
+    while (last < job.plan.samples() && rows_to(last + 1) <= lane.row_limit) ++last;
     try {
-      lane->run(job, first, last);
-      first = last;
+      lane.run(job, first, last);
+      return last;
     } catch (const OutOfMemory&) {
-      lane->row_limit = std::max<std::size_t>(1, rows_to(last) / 2);
-      if (last - first > 1) continue;
-      job.plan.reasons[first] = fmt::format("its {} tokens do not fit the card's memory", rows_to(last));
-      first = last;
+      lane.row_limit = std::max<std::size_t>(1, rows_to(last) / 2);
+      if (last - first > 1) return first;
     }
+    card = lent.card();
   }
+  run_alone(job, first, card);
+  return first + 1;
+}
+
+// A sample for which there is no room beside the batches of the card's other lanes, or none at all.
+void CardEncoder::run_alone(CardJob& job, std::size_t sample, std::size_t card) {
+  const Lent lanes(*this, card);
+  std::size_t rows = 0;
+  for (std::size_t i = 0; i < kLanesOfCard; ++i) {
+    rows = std::max(rows, lanes[i].rows());
+    lanes[i].release();
+  }
+  try {
+    lanes[0].run(job, sample, sample + 1);
+  } catch (const OutOfMemory&) {
+    job.plan.reasons[sample] =
+        fmt::format("its {} tokens do not fit the card's memory", job.offsets[sample + 1] - job.offsets[sample]);
+    return;
+  }
+  // From now on the lanes share what one of them had taken.
+  for (std::size_t i = 0; i < kLanesOfCard && rows > 0; ++i)
+    lanes[i].row_limit = std::max<std::size_t>(1, rows / kLanesOfCard);
 }
 
 Tensor CardEncoder::encode(const Tensor& tokens, std::span<const std::int64_t> offsets, const EncodeOptions& options,
@@ -140,7 +177,10 @@ Tensor CardEncoder::encode(const Tensor& tokens, std::span<const std::int64_t> o
   job.projects = projects(architecture_, options);
   Tensor features(DType::f32, {job.plan.output_rows(), feature_width(options)});
   job.features = features.as<float>().data();
-  run(job);
+  for (std::size_t first = 0; first < job.plan.samples();) {
+    throw_if_interrupted();
+    first = run_some(job, first);
+  }
   report_failed(job.plan, features, failed);
   return features;
 }

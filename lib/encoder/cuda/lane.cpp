@@ -123,11 +123,16 @@ void Lane::reserve(const Layout& layout) {
     if (memory_.reserve(layout.bytes)) recorded_.clear();
     pinned_.reserve(layout.pinned_bytes);
   } catch (const OutOfMemory&) {
-    recorded_.clear();
-    memory_.release();
-    pinned_.release();
+    release();
     throw;
   }
+}
+
+void Lane::release() {
+  recorded_.clear();
+  memory_.release();
+  pinned_.release();
+  rows_ = 0;
 }
 
 void Lane::send(const CardJob& job, std::size_t first, std::size_t last, const std::vector<AttentionTile>& tiles,
@@ -303,6 +308,7 @@ void Lane::run(CardJob& job, std::size_t first, std::size_t last) {
                     job.layers, job.options.pooling, job.norms,    job.projects};
   const Layout layout = layout_of(shape, architecture_, precision_);
   reserve(layout);
+  rows_ = std::max(rows_, rows);
   try {
     send(job, first, last, tiles, pools, layout);
     compute(shape, layout);

@@ -35,6 +35,10 @@ class Lane {
 
   // Rows that are tried at once; the encoder lowers it when memory runs out.
   std::size_t row_limit = SIZE_MAX;
+  // Of the largest batch for which it holds buffers.
+  std::size_t rows() const { return rows_; }
+  // Gives its buffers back; nothing is under way between two batches.
+  void release();
 
   // The card's memory that a batch of so many tokens takes.
   static std::size_t bytes_of(std::size_t tokens, const Architecture& architecture, Precision precision);
@@ -93,6 +97,7 @@ class Lane {
   Precision precision_;
   CardMemory memory_;
   PinnedMemory pinned_;
+  std::size_t rows_ = 0;
   std::unique_ptr<Queue> queue_;
   std::list<RecordedShape> recorded_;  // the last ones used, latest first
 };
