@@ -10,7 +10,7 @@ namespace mt::cuda {
 
 namespace {
 
-constexpr const char* kGoOn = "run again with --resume";
+constexpr const char* kGoOn = "run it again";
 
 bool is_ours(cudaError_t result) {
   return result == cudaErrorInvalidValue || result == cudaErrorInvalidConfiguration ||
@@ -36,8 +36,7 @@ void check(cudaError_t result, const std::string& card) {
   cudaGetLastError();
   const char* said = cudaGetErrorString(result);
   if (is_ours(result)) throw std::logic_error(fmt::format("{}: {}", card, said));
-  if (result == cudaErrorMemoryAllocation)
-    throw Error(card, "has no memory left", "take a smaller --budget, and run again with --resume");
+  if (result == cudaErrorMemoryAllocation) throw Error(card, "has no memory left", "take a smaller --budget");
   throw Error(card, is_loss(result) ? fmt::format("the card was lost: {}", said) : said, kGoOn);
 }
 

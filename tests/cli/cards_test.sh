@@ -141,6 +141,7 @@ begin_lost() { # leaves lost.h5.part
   check "a card was lost in mid-run" test -e lost.h5.part
 }
 begin_lost
+expect_stderr "(run it again; --resume goes on from lost.h5.part)"
 encode $small --resume -o lost.h5
 expect_clean_failure mt-encode lost.h5
 expect_stderr 'setting device is "cuda: Fake H200, sm_90, CUDA '
