@@ -82,12 +82,16 @@ class Products::Problem {
     set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
   }
 
-  // The workspace that the way needs here; false when it cannot be gone.
+  // Does the way serve here? Whatever else fails throws: it would lead to another way, and to other bytes.
   bool fits(cublasLtHandle_t cublas, const cublasLtMatmulAlgo_t& way) const {
     cublasLtMatmulHeuristicResult_t result{};
-    return cublasLtMatmulAlgoCheck(cublas, operation_.get(), weight_.get(), x_.get(), y_.get(), y_.get(), &way,
-                                   &result) == CUBLAS_STATUS_SUCCESS &&
-           result.state == CUBLAS_STATUS_SUCCESS && result.workspaceSize <= kWorkspaceBytes;
+    const cublasStatus_t status =
+        cublasLtMatmulAlgoCheck(cublas, operation_.get(), weight_.get(), x_.get(), y_.get(), y_.get(), &way, &result);
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE ||
+        status == CUBLAS_STATUS_ARCH_MISMATCH)
+      return false;
+    check(status, card_);
+    return result.state == CUBLAS_STATUS_SUCCESS && result.workspaceSize <= kWorkspaceBytes;
   }
 
   // Best first; empty when there are none.

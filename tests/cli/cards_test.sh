@@ -67,6 +67,7 @@ refused FAKE_CUDA_NO_CODE=1 "cuda:0 (Fake H200): this build has no code for sm_9
 refused FAKE_CUDA_BUSY=1 "cuda:0 (Fake H200): is taken by another process, or forbids use (wait for it, or use another card)"
 refused FAKE_CUDA_MEMORY=4 "cuda:0 (Fake H200): has no memory left (end what else uses it, use another card, or --device cpu)"
 refused FAKE_CUDA_MEMORY=70000000 "the encoder does not fit the memory of Fake H200: 66.8 MiB are free of 66.8 MiB"
+refused FAKE_CUDA_FAIL_CHECKS=1 "cuda:0 (Fake H200): cuBLASLt: CUBLAS_STATUS_INTERNAL_ERROR (run it again)"
 refused FAKE_CUDA_DRIVER=none "--device cuda: NVIDIA's driver was not found (install one for CUDA "
 refused FAKE_CUDA_DRIVER=old "--device cuda: NVIDIA's driver is for CUDA 11.4, too old for CUDA "
 refused FAKE_CUDA_DRIVER=no_device "--device cuda: no card is visible (use --device cpu)"
@@ -150,3 +151,32 @@ encode $small --resume --allow-mixed -o lost.h5
 expect_status 0
 expect_setting lost.h5 mixed
 expect_near lost.h5 whole.h5 2e-5
+
+# cudaErrorIllegalAddress, cudaErrorECCUncorrectable, cudaErrorUnknown, cudaErrorMemoryAllocation and
+# CUBLAS_STATUS_EXECUTION_FAILED. Each begins elsewhere, so that together they meet all kinds of calls.
+case_ "mt-encode: a card lost at any call is one line and no output; --resume ends in the bytes of a whole run"
+failed=0 resumed=0 first=0
+for code in 700 214 999 2 cublas:13; do
+  last=$calls
+  [ "$code" != cublas:13 ] || last=$cublas_calls
+  for ((at = first++; at < last; at += last / 14)); do
+    rm -f lost.h5 lost.h5.part
+    fail_at "$at" "$code" lost.h5
+    current="mt-encode: call $at of $last fails with $code"
+    if [ "$status" -eq 0 ]; then # it could do without: a smaller batch, what was only given back
+      expect_same lost.h5 whole.h5
+      continue
+    fi
+    expect_clean_failure mt-encode lost.h5
+    failed=$((failed + 1))
+    [ -e lost.h5.part ] || continue
+    check "one way to go on" grep -qE "\((run it again|take a smaller --budget); --resume goes on from lost.h5.part\)$" stderr
+    encode $small --device cuda --resume -o lost.h5
+    expect_status 0
+    expect_same lost.h5 whole.h5
+    resumed=$((resumed + 1))
+  done
+done
+check "most calls are needed: $failed" test $failed -gt 45
+check "some runs had begun: $resumed" test $resumed -gt 8
+echo "$failed runs failed, $resumed of them were resumed"
