@@ -45,6 +45,7 @@ Settings read_settings() {
   s.fail_checks = variable("FAKE_CUDA_FAIL_CHECKS") == "1";
   s.no_code = variable("FAKE_CUDA_NO_CODE") == "1";
   s.busy = variable("FAKE_CUDA_BUSY") == "1";
+  s.busy_card = std::stoi(variable("FAKE_CUDA_BUSY_CARD", "-1"));
   s.check_leaks = variable("FAKE_CUDA_LEAKS") == "check";
   s.count_file = variable("FAKE_CUDA_COUNT");
   return s;

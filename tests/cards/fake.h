@@ -31,6 +31,7 @@ struct Settings {
   bool fail_checks = false;  // FAKE_CUDA_FAIL_CHECKS=1: cublasLtMatmulAlgoCheck fails, always
   bool no_code = false;      // FAKE_CUDA_NO_CODE=1: no kernel was compiled for these cards
   bool busy = false;         // FAKE_CUDA_BUSY=1: another process has them
+  int busy_card = -1;        // FAKE_CUDA_BUSY_CARD: or this one of them
   bool check_leaks = false;  // FAKE_CUDA_LEAKS=check: what has not been given back at the end is a violation
   std::string count_file;    // FAKE_CUDA_COUNT: gets the number of calls, and of those of cuBLASLt
 };

@@ -50,7 +50,7 @@ cudaError_t cudaSetDevice(int card) {
   if (!is_card(card)) return remember(cudaErrorInvalidDevice);
   return call_on(card, [&] {
     if (const cudaError_t error = driver_error(); error != cudaSuccess) return error;
-    if (settings().busy) return cudaErrorDevicesUnavailable;
+    if (settings().busy || settings().busy_card == card) return cudaErrorDevicesUnavailable;
     set_current_card(card);
     return cudaSuccess;
   });

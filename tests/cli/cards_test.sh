@@ -118,6 +118,16 @@ run_pipe "mt-encode - $block --device cuda -o - <many.h5 >piped.h5"
 expect_status 0
 expect_same piped.h5 large.h5
 
+case_ "mt-encode: --shard auto: a process for each card of a machine, joined the same bytes"
+for rank in 0 1; do
+  run env SLURM_PROCID=$rank SLURM_LOCALID=$rank SLURM_NTASKS=2 FAKE_CUDA_BUSY_CARD=$((1 - rank)) \
+    timeout 60 mt-encode many.h5 $block --device cuda --shard auto -o "part$rank.h5"
+  expect_status 0
+done
+run mt-cat part1.h5 part0.h5 -o joined.h5
+expect_status 0
+expect_same joined.h5 large.h5
+
 case_ "mt-encode: batches that a card has no room for are cut, and every sample is there"
 # 64 MiB are workspaces, 10.1 MiB the weights; what is left is room for one batch of 130 tokens, and not for two at once.
 FAKE_CUDA_MEMORY=79200000 encode many.h5 $block --device cuda --budget 130 -o cut.h5
