@@ -41,7 +41,8 @@ TEST_CASE_FIXTURE(Fixture, "trainable linear: forward agrees with plain loops in
   CHECK(relative_difference(std::as_const(y).as<float>(), expected) < 2e-6);  // 300 terms of float32 rounding
 }
 
-TEST_CASE_FIXTURE(Fixture, "trainable linear: a row's bytes depend neither on its place nor on how many rows there are") {
+TEST_CASE_FIXTURE(Fixture,
+                  "trainable linear: a row's bytes depend neither on its place nor on how many rows there are") {
   Tensor all(DType::f32, {130, 70});
   layer.forward(x, all, pool);
   for (const std::size_t rows : {1, 2, 3, 5, 7, 8, 63, 64, 65}) {

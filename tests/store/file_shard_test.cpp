@@ -77,8 +77,7 @@ TEST_CASE("file shard: what was made of all shards joins to the bytes of what wa
         CHECK(SampleReader::open(parts[0])->inputs() != SampleReader::open(file)->inputs());
         CHECK(SampleReader::open(parts[0])->inputs() != SampleReader::open_shard(file, 0, 3)->inputs());
         const std::vector<std::string> fewer(parts.begin(), parts.end() - 1);
-        CHECK_THROWS_WITH_AS(join_shards(fewer),
-                             Contains(shards == 2 ? "missing" : "shard 4 of 5 is missing"), Error);
+        CHECK_THROWS_WITH_AS(join_shards(fewer), Contains(shards == 2 ? "missing" : "shard 4 of 5 is missing"), Error);
       }
       for (const std::string& part : parts) std::filesystem::remove(part);
     }
