@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "base/error.h"
+
 namespace mt {
 
 namespace {
@@ -30,11 +32,23 @@ Digest share_of(const Digest& whole, std::size_t shard, std::size_t shards) {
   return share.value();
 }
 
+FileReader& file_of(SampleReader& reader) {
+  auto* file = dynamic_cast<FileReader*>(&reader);
+  if (file == nullptr) {
+    throw Error(reader.name(), "is a stream, which only one can read", "give --shard to the program that writes it");
+  }
+  return *file;
+}
+
 }  // namespace
 
-FileShard::FileShard(std::unique_ptr<FileReader> file, std::size_t shard, std::size_t shards)
-    : file_(std::move(file)), shard_(shard), shards_(shards), share_(share_of(file_->inputs(), shard, shards)) {
-  IndexWalk walk(file_->file(), file_->name());
+FileShard::FileShard(std::unique_ptr<SampleReader> whole, std::size_t shard, std::size_t shards)
+    : whole_(std::move(whole)),
+      file_(file_of(*whole_)),
+      shard_(shard),
+      shards_(shards),
+      share_(share_of(file_.inputs(), shard, shards)) {
+  IndexWalk walk(file_.file(), file_.name());
   for (skip_others(walk); walk.current(); walk.advance(), skip_others(walk)) {
     if (walk.current()->rejected) continue;
     ++samples_;
@@ -42,7 +56,7 @@ FileShard::FileShard(std::unique_ptr<FileReader> file, std::size_t shard, std::s
     rows_ += extent.end - extent.begin;
   }
   window_.clear();
-  walk_.emplace(file_->file(), file_->name());
+  walk_.emplace(file_.file(), file_.name());
   skip_others(*walk_);
 }
 
@@ -53,7 +67,7 @@ void FileShard::skip_others(IndexWalk& walk) const {
 FileShard::Extent FileShard::extent_of(std::size_t sample) {
   if (window_.empty() || sample + 1 >= window_begin_ + window_.size()) {
     window_begin_ = sample;
-    window_ = file_->offsets(sample, std::min(file_->file().samples(), sample + kWindow));
+    window_ = file_.offsets(sample, std::min(file_.file().samples(), sample + kWindow));
   }
   const std::int64_t* offset = window_.data() + (sample - window_begin_);
   return {sample, static_cast<std::size_t>(offset[0]), static_cast<std::size_t>(offset[1])};
@@ -69,7 +83,7 @@ Batch FileShard::read_samples(const std::vector<Extent>& wanted) const {
     while (end < wanted.size() && (wanted[end].begin - wanted[end - 1].end) * row_bytes <= kReadThrough &&
            (wanted[end].end - first.begin) * row_bytes <= kLargestRun)
       ++end;
-    const Batch run = file_->read(first.sample, wanted[end - 1].sample + 1);
+    const Batch run = file_.read(first.sample, wanted[end - 1].sample + 1);
     for (const std::size_t before = first.sample; i < end; ++i)
       batch.append(run, wanted[i].sample - before, wanted[i].sample - before + 1);
   }

@@ -16,10 +16,10 @@ namespace mt {
 // of the list. join_shards puts what was made of them together again.
 class FileShard final : public SampleReader {
  public:
-  // Walks through /index and /offsets once. Throws Error when the indexes do not ascend.
-  FileShard(std::unique_ptr<FileReader> file, std::size_t shard, std::size_t shards);
+  // Walks through /index and /offsets once. Throws Error when the indexes do not ascend, and for a stream.
+  FileShard(std::unique_ptr<SampleReader> whole, std::size_t shard, std::size_t shards);
 
-  const Schema& schema() const override { return file_->schema(); }
+  const Schema& schema() const override { return file_.schema(); }
   std::optional<std::int64_t> samples() const override { return static_cast<std::int64_t>(samples_); }
   std::optional<std::int64_t> rows() const override { return static_cast<std::int64_t>(rows_); }
   std::optional<Batch> next(std::size_t max_rows, std::size_t max_samples) override;
@@ -40,7 +40,8 @@ class FileShard final : public SampleReader {
   Extent extent_of(std::size_t sample);
   Batch read_samples(const std::vector<Extent>& wanted) const;
 
-  std::unique_ptr<FileReader> file_;
+  std::unique_ptr<SampleReader> whole_;
+  FileReader& file_;  // the same
   std::size_t shard_, shards_;
   std::size_t samples_ = 0, rows_ = 0;
   Digest share_{};

@@ -132,14 +132,12 @@ std::unique_ptr<SampleReader> SampleReader::open(const std::string& name) {
 }
 
 std::unique_ptr<SampleReader> SampleReader::open_shard(const std::string& name, std::size_t shard, std::size_t shards) {
-  std::unique_ptr<SampleReader> whole = open(name);
-  if (shards == 1) return whole;
-  const std::string shown = whole->name();
-  std::unique_ptr<FileReader> file(dynamic_cast<FileReader*>(whole.get()));
-  if (!file) throw Error(shown, "is a stream, which only one can read", "give --shard to the program that writes it");
-  (void)whole.release();
-  std::unique_ptr<SampleReader> reader = std::make_unique<FileShard>(std::move(file), shard, shards);
-  reader->name_ = shown;
+  std::unique_ptr<SampleReader> reader = open(name);
+  if (shards > 1) {
+    const std::string shown = reader->name();
+    reader = std::make_unique<FileShard>(std::move(reader), shard, shards);
+    reader->name_ = shown;
+  }
   return reader;
 }
 
