@@ -8,10 +8,6 @@ namespace mt {
 
 namespace {
 
-constexpr std::size_t kWindow = std::size_t{1} << 16;  // offsets read at once
-constexpr std::size_t kRejectedAtOnce = std::size_t{1} << 14;
-constexpr std::uint64_t kLargestBatch = std::uint64_t{1} << 30;  // bytes of rows, whatever the caller's row budget
-
 SampleFile open_samples(const std::filesystem::path& path, const std::string& name, bool trust_directory) {
   const h5::Lock lock;
   h5::File file = h5::open_file(path, name);
@@ -32,18 +28,9 @@ std::size_t FileReader::samples_that_fit(std::size_t max_rows, std::size_t max_s
   max_rows = std::min<std::uint64_t>(max_rows, kLargestBatch / bytes);
   max_samples = std::min(max_samples, left);
   if (!schema().ragged) return std::clamp<std::size_t>(max_rows, 1, std::max<std::size_t>(max_samples, 1));
+  const std::size_t begin = row_offsets_.begin(next_sample_);
   std::size_t count = 1;
-  for (; count < max_samples; ++count) {
-    // The offset behind sample next_sample_ + count decides whether that sample still fits.
-    const std::size_t wanted = next_sample_ + count + 1;
-    if (window_.empty() || next_sample_ < window_begin_ || wanted >= window_begin_ + window_.size()) {
-      const std::size_t ahead = std::max(kWindow, 2 * count);
-      window_begin_ = next_sample_;
-      window_ = file_.offsets(next_sample_, std::min(file_.samples(), next_sample_ + ahead));
-    }
-    const std::int64_t rows = window_[wanted - window_begin_] - window_[next_sample_ - window_begin_];
-    if (static_cast<std::uint64_t>(rows) > max_rows) break;
-  }
+  while (count < max_samples && row_offsets_.end(next_sample_ + count) - begin <= max_rows) ++count;
   return count;
 }
 

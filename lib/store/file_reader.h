@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "store/row_offsets.h"
 #include "store/sample_file.h"
 #include "store/sample_reader.h"
 
@@ -12,6 +13,9 @@ namespace mt {
 
 class FileReader final : public SampleReader {
  public:
+  static constexpr std::size_t kRejectedAtOnce = std::size_t{1} << 14;
+  static constexpr std::uint64_t kLargestBatch = std::uint64_t{1} << 30;  // bytes of rows, whatever the row budget
+
   // path is opened, name stands in errors. trust_directory: virtual data sets may name sources beside the file.
   FileReader(const std::filesystem::path& path, const std::string& name, bool trust_directory);
 
@@ -35,8 +39,7 @@ class FileReader final : public SampleReader {
   SampleFile file_;
   Digest inputs_;
   std::size_t next_sample_ = 0, next_rejected_ = 0;
-  std::vector<std::int64_t> window_;  // offsets of samples [window_begin_, ...], read ahead
-  std::size_t window_begin_ = 0;
+  RowOffsets row_offsets_{file_};
   std::vector<Rejected> waiting_;  // read, not yet given: [next_rejected_ - waiting_.size(), next_rejected_)
 };
 

@@ -12,9 +12,6 @@ namespace mt {
 
 namespace {
 
-constexpr std::size_t kWindow = std::size_t{1} << 16;  // offsets read at once
-constexpr std::size_t kRejectedAtOnce = std::size_t{1} << 14;
-constexpr std::size_t kLargestBatch = std::size_t{1} << 30;  // bytes of rows, whatever the caller's row budget
 // Reading so many bytes of others costs less than beginning to read anew.
 constexpr std::size_t kReadThrough = std::size_t{1} << 15;
 constexpr std::size_t kLargestRun = std::size_t{64} << 20;  // bytes that are read at once, others' included
@@ -55,7 +52,6 @@ FileShard::FileShard(std::unique_ptr<SampleReader> whole, std::size_t shard, std
     const Extent extent = extent_of(walk.current()->position);
     rows_ += extent.end - extent.begin;
   }
-  window_.clear();
   walk_.emplace(file_.file(), file_.name());
   skip_others(*walk_);
 }
@@ -65,12 +61,7 @@ void FileShard::skip_others(IndexWalk& walk) const {
 }
 
 FileShard::Extent FileShard::extent_of(std::size_t sample) {
-  if (window_.empty() || sample + 1 >= window_begin_ + window_.size()) {
-    window_begin_ = sample;
-    window_ = file_.offsets(sample, std::min(file_.file().samples(), sample + kWindow));
-  }
-  const std::int64_t* offset = window_.data() + (sample - window_begin_);
-  return {sample, static_cast<std::size_t>(offset[0]), static_cast<std::size_t>(offset[1])};
+  return {sample, row_offsets_.begin(sample), row_offsets_.end(sample)};
 }
 
 // Neighbours are read as one where little lies between them.
@@ -91,13 +82,13 @@ Batch FileShard::read_samples(const std::vector<Extent>& wanted) const {
 }
 
 std::optional<Batch> FileShard::next(std::size_t max_rows, std::size_t max_samples) {
-  max_rows = std::min(max_rows, kLargestBatch / (schema().width * size_of(schema().dtype)));
+  max_rows = std::min<std::uint64_t>(max_rows, FileReader::kLargestBatch / (schema().width * size_of(schema().dtype)));
   std::vector<Extent> wanted;
   std::vector<Rejected> rejected;
   std::size_t rows = 0;
   for (; walk_->current(); walk_->advance(), skip_others(*walk_)) {
     if (walk_->current()->rejected) {
-      if (rejected.size() == kRejectedAtOnce) break;
+      if (rejected.size() == FileReader::kRejectedAtOnce) break;
       rejected.push_back(walk_->rejection());
       continue;
     }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "store/file_reader.h"
+#include "store/row_offsets.h"
 #include "store/sample_reader.h"
 #include "store/shard_order.h"
 
@@ -46,8 +47,7 @@ class FileShard final : public SampleReader {
   std::size_t samples_ = 0, rows_ = 0;
   Digest share_{};
   std::optional<IndexWalk> walk_;
-  std::vector<std::int64_t> window_;  // offsets of samples [window_begin_, ...], read ahead
-  std::size_t window_begin_ = 0;
+  RowOffsets row_offsets_{file_.file()};
 };
 
 }  // namespace mt
