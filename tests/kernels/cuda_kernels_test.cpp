@@ -14,22 +14,26 @@
 #include "layers/attention.h"
 #include "layers/layer_norm.h"
 #include "support/card_steps.h"
+#include "support/card_values.h"
 
 using namespace mt;
 using namespace mt::cuda;
+using mt::test::kInfinity;
+using mt::test::kNaN;
+using mt::test::kPrecision;
+using mt::test::normal;
 using mt::test::Order;
+using mt::test::rounded;
 using mt::test::run_activation;
 using mt::test::run_attention;
 using mt::test::run_finite;
 using mt::test::run_norm;
 using mt::test::run_pool;
+using mt::test::same_bytes;
 
 namespace {
 
 constexpr Order kOrders[] = {Order::ascending, Order::descending, Order::shuffled};
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
 // The largest relative error of rounding to a type.
 template <class T>
 constexpr double kRounding = 0;
@@ -37,33 +41,6 @@ template <>
 constexpr double kRounding<BFloat16> = 1.0 / 256;
 template <>
 constexpr double kRounding<Half> = 1.0 / 2048;
-
-template <class T>
-constexpr Precision kPrecision = std::is_same_v<T, float>      ? Precision::f32
-                                 : std::is_same_v<T, BFloat16> ? Precision::bf16
-                                                               : Precision::f16;
-
-std::vector<float> normal(std::size_t n, std::uint64_t stream, float mean = 0, float deviation = 1) {
-  std::vector<float> values(n);
-  Random(11, stream).fill_normal(values, mean, deviation);
-  return values;
-}
-
-template <class T>
-std::vector<T> rounded(const std::vector<float>& values) {
-  std::vector<T> result(values.size());
-  std::transform(values.begin(), values.end(), result.begin(), [](float x) { return narrow<T>(x); });
-  return result;
-}
-
-template <class T>
-bool same_bytes(std::span<const T> a, std::span<const T> b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
-}
-template <class T>
-bool same_bytes(const std::vector<T>& a, const std::vector<T>& b) {
-  return same_bytes(std::span<const T>(a), std::span<const T>(b));
-}
 
 // Rows, or none, with a gain and a bias.
 struct Norm {
