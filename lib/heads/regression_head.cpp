@@ -15,7 +15,7 @@ namespace mt {
 
 namespace {
 
-constexpr std::size_t kTile = 64;  // rows that meet the same instructions, the last ones filled up with zeros
+constexpr std::size_t kTile = 64;  // samples of one worker
 
 }  // namespace
 
@@ -61,18 +61,18 @@ Tensor RegressionHead::predict(const Tensor& features, ThreadPool& pool) const {
   Tensor predictions(DType::f32, {samples, targets()});
   pool.parallel_for((samples + kTile - 1) / kTile, [&](std::size_t tile, std::size_t) {
     const std::size_t begin = tile * kTile, count = std::min(kTile, samples - begin);
-    std::vector<float> x(kTile * width()), y(kTile * targets());
+    std::vector<float> x(count * width());
+    float* const y = predictions.as<float>().data() + begin * targets();
     const float* const from = features.as<float>().data() + begin * width();
     for (std::size_t i = 0; i < count * width(); ++i) {
       if (!std::isfinite(from[i]))
         throw Error(fmt::format("sample {}", begin + i / width()), "has a feature that is not finite");
     }
     standardisation.apply(from, x.data(), count);
-    network.forward_rows(x.data(), y.data(), kTile);
+    network.forward_rows(x.data(), y, count);
     if (sigmoid) {
-      for (float& value : y) value = static_cast<float>(mt::sigmoid(value));
+      for (float& value : std::span(y, count * targets())) value = static_cast<float>(mt::sigmoid(value));
     }
-    std::copy_n(y.data(), count * targets(), predictions.as<float>().data() + begin * targets());
   });
   return predictions;
 }
