@@ -95,6 +95,7 @@ void check_usage(const Options& o) {
   if (o.merge > 0 && (o.pool == "tokens" || o.pool == "eot")) {
     throw UsageError("--merge", fmt::format("merged tokens do not give --pool {}", o.pool), "use cls, mean or max");
   }
+  cli::shard_of(o.shard);
   if (!o.shard.shard.empty() && o.tokens.size() > 1) {
     throw UsageError("--shard", "is of one file of tokens", "join them with mt-cat, or give each process its own");
   }

@@ -332,6 +332,8 @@ expect_status 2
 expect_stderr "--shard: is of one file of tokens (join them with mt-cat, or give each process its own)"
 run mt-encode bare.h5 $blocks --shard 2/2 -o no.h5
 expect_status 2
+run mt-encode bare.h5 $blocks --shard 2/2 --device cuda -o no.h5
+expect_status 2
 run_pipe "mt-cat bare.h5 --quiet -o - | mt-encode - $blocks --shard 0/2 -o no.h5"
 expect_clean_failure mt-encode no.h5
 expect_stderr "standard input: is a stream, which only one can read (give --shard to the program that writes it)"
